@@ -1,0 +1,1 @@
+"""The runtime on the device: from a camera frame to a sealed finding that the hub has acknowledged."""

@@ -1,0 +1,256 @@
+"""All settings of the device, one frozen Struct a component, in the order of the flow.
+
+Later sources win: defaults, profile, configuration file, DERMEDGE_CAMERA__RATE_HZ=2, --set camera.rate_hz=2.
+No secret has a field: keys are files in `identity.directory`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from edge.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "DERMEDGE_"
+SYSTEM_FILE = Path("/etc/dermedge/config.toml")
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every section: frozen, and a misspelt key is an error."""
+
+
+class Camera(Settings, frozen=True):
+    """source: "v4l2:/dev/video0", "replay:PATH", "phantom" or "package.module:Class"."""
+
+    source: str = "v4l2:/dev/video0"
+    width_px: Count = 1280
+    height_px: Count = 720
+    rate_hz: Positive = 15.0
+    stale_after_ms: Count = 3000
+
+
+class Phantom(Settings, frozen=True):
+    """The drawn skin: how many lesions a person carries and how long a person is looked at."""
+
+    seed: int = 1
+    lesions_per_person: Annotated[int, Meta(ge=0, le=4)] = 2
+    frames_per_person: Count = 50
+
+
+class Quality(Settings, frozen=True):
+    """Limits of an acceptable picture, judged on a copy whose longer side is `side_px`."""
+
+    side_px: Count = 320
+    sharpness_min: float = 60.0
+    motion_max_px: Positive = 12.0
+    luma_min: float = 25.0
+    luma_max: float = 235.0
+    clipped_fraction_max: Fraction = 0.04
+    verdict_max_age_ms: Count = 200
+
+
+class Inference(Settings, frozen=True):
+    """bundle: a bundle's folder; empty means the one that ships with the package."""
+
+    backend: str = "litert"
+    bundle: str = ""
+    threads: Count = 2
+
+
+class Detect(Settings, frozen=True):
+    """None takes the card's own value."""
+
+    score_threshold: Fraction | None = None
+    max_detections: Count = 100
+
+
+class Track(Settings, frozen=True):
+    """When two boxes are one lesion, when a lesion is gone, and when it is worth reporting."""
+
+    iou_min: Fraction = 0.3
+    lost_after_frames: Count = 15
+    stable_observations: Count = 8
+    best_view_px: Count = 512
+
+
+class Triage(Settings, frozen=True):
+    """rules: a rule table's file; empty means the one that ships with the package."""
+
+    rules: str = ""
+
+
+class Identity(Settings, frozen=True):
+    """directory: what `dermedge provision` wrote; empty means that the device is not provisioned."""
+
+    directory: str = ""
+
+
+class Outbox(Settings, frozen=True):
+    """path: the outbox's file; empty means `outbox.db` in the identity's directory."""
+
+    path: str = ""
+    max_bytes: Count = 256 * 1024 * 1024
+    ledger: str = ""
+
+
+class Broker(Settings, frozen=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    keepalive_s: Count = 30
+
+
+class Delivery(Settings, frozen=True):
+    """window: events on their way at once. resend_after_s: how long an event may lack its acknowledgement."""
+
+    publisher: str = "mqtt"
+    window: Annotated[int, Meta(ge=1, le=32)] = 32
+    resend_after_s: Positive = 5.0
+    state_every_s: Positive = 5.0
+
+
+class Operator(Settings, frozen=True):
+    """script: "phantom" follows the phantom's persons; "single" opens one encounter with consent for the whole run."""
+
+    script: str = "single"
+    operator_id: str = "operator-1"
+    cohort: str = "demonstration"
+
+
+class Screen(Settings, frozen=True):
+    """port: where the live view is served on 127.0.0.1; 0 means nowhere."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    rate_hz: Positive = 10.0
+
+
+class Config(Settings, frozen=True):
+    """Everything, in flow order."""
+
+    camera: Camera = Camera()
+    phantom: Phantom = Phantom()
+    quality: Quality = Quality()
+    inference: Inference = Inference()
+    detect: Detect = Detect()
+    track: Track = Track()
+    triage: Triage = Triage()
+    identity: Identity = Identity()
+    outbox: Outbox = Outbox()
+    broker: Broker = Broker()
+    delivery: Delivery = Delivery()
+    operator: Operator = Operator()
+    screen: Screen = Screen()
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """One effective value and the source that set it, for `dermedge config show`."""
+
+    key: str
+    value: Any
+    source: str
+
+
+Table = Mapping[str, Any]
+
+
+def load(
+    profile: str | None = None,
+    config_file: Path | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[Config, list[Origin]]:
+    """The effective configuration and, key by key, where each value came from.
+
+    Raises ConfigError, naming the source, for an unknown profile, an unreadable file, an unknown key or a wrong value.
+    """
+    sources: list[tuple[str, Table]] = []
+    if profile is not None:
+        sources.append((f"profile {profile}", read_toml(profile_path(profile))))
+    if config_file is not None:
+        sources.append((str(config_file), read_toml(config_file)))
+    elif SYSTEM_FILE.is_file():
+        sources.append((str(SYSTEM_FILE), read_toml(SYSTEM_FILE)))
+    sources.extend((f"environment {name}", table) for name, table in _environment(environ))
+    sources.extend((f"--set {text}", _assignment(text)) for text in overrides)
+
+    merged: dict[str, Any] = {}
+    set_by: dict[str, str] = {}
+    for source, table in sources:
+        for key, value in _leaves(table):
+            set_by[key] = source
+            _put(merged, key, value, source)
+        try:
+            convert(merged)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
+    config = convert(merged)
+    origins = [
+        Origin(key, value, set_by.get(key, "default")) for key, value in _leaves(msgspec.to_builtins(config))
+    ]
+    return config, origins
+
+
+def convert(table: Table) -> Config:
+    """A table of sections as a Config. Text from the environment is read as the field's own type."""
+    try:
+        return msgspec.convert(table, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"expected a setting as `dermedge config show` lists it, got: {error}") from error
+
+
+def profile_path(name: str) -> Path:
+    """The file of a profile by name. Raises ConfigError that names those there are."""
+    folder = Path(str(files("firmware_cfg"))) / "profiles"
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in known:
+        raise ConfigError(f"expected a profile out of {', '.join(known)}; got {name!r}")
+    return folder / f"{name}.toml"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises ConfigError where the file is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"expected a TOML file at {path}; {error}") from error
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
+    for name in sorted(environ):
+        section, separator, field = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if name.startswith(ENVIRONMENT_PREFIX) and separator:
+            yield name, {section: {field: environ[name]}}
+
+
+def _assignment(text: str) -> Table:
+    key, separator, value = text.partition("=")
+    section, dot, field = key.strip().partition(".")
+    if not separator or not dot:
+        raise ConfigError(f"expected --set section.field=value, got {text!r}")
+    return {section: {field: value}}
+
+
+def _leaves(table: Table) -> Iterator[tuple[str, Any]]:
+    for section, fields in table.items():
+        if not isinstance(fields, Mapping):
+            yield section, fields
+            continue
+        for field, value in fields.items():
+            yield f"{section}.{field}", value
+
+
+def _put(merged: dict[str, Any], key: str, value: Any, source: str) -> None:
+    section, dot, field = key.partition(".")
+    if not dot:
+        raise ConfigError(f"{source}: expected a section such as [camera], got the bare key {key!r}")
+    merged.setdefault(section, {})[field] = value

