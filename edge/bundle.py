@@ -129,8 +129,8 @@ class Card(_Part, frozen=True):
     sources: tuple[Source, ...] = ()
     parameters: int = 0
     mac: int = 0
-    training: dict[str, Any] = {}
-    measured: dict[str, Any] = {}
+    training: dict[str, Any] = msgspec.field(default_factory=dict)
+    measured: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -168,7 +168,9 @@ def load(path: Path | None = None) -> Bundle:
             f"expected a bundle's folder with {MODEL_FILE} and {CARD_FILE} at {path}; {error.strerror}: {error.filename}"
         ) from error
     except msgspec.DecodeError as error:
-        raise BundleError(f"expected a bundle's card at {path / CARD_FILE}; {error}; convert the model again") from error
+        raise BundleError(
+            f"expected a bundle's card at {path / CARD_FILE}; {error}; convert the model again"
+        ) from error
     found = hashlib.sha256(model).hexdigest()
     if found != card.model_sha256:
         raise BundleError(

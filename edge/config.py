@@ -194,9 +194,7 @@ def load(
         except ConfigError as error:
             raise ConfigError(f"{source}: {error}") from error
     config = convert(merged)
-    origins = [
-        Origin(key, value, set_by.get(key, "default")) for key, value in _leaves(msgspec.to_builtins(config))
-    ]
+    origins = [Origin(key, value, set_by.get(key, "default")) for key, value in _leaves(msgspec.to_builtins(config))]
     return config, origins
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,7 +88,7 @@ class Detector:
 class _Level:
     scores: Output
     geometry: Output
-    thresholds: NDArray[np.generic]
+    thresholds: NDArray[Any]
     """(classes,) in the score tensor's own dtype: keep what is at least this."""
     base: Floats
     """distances: (cells, 2) centres in input pixels. anchors: (anchors, 4) centre x, centre y, width, height."""
@@ -184,7 +185,7 @@ def _levels(bundle: Bundle, thresholds: list[float]) -> list[_Level]:
     return levels
 
 
-def _integer_thresholds(spec: Output, thresholds: list[float]) -> NDArray[np.generic]:
+def _integer_thresholds(spec: Output, thresholds: list[float]) -> NDArray[Any]:
     probability = np.clip(np.asarray(thresholds, dtype=np.float64), 1e-9, 1 - 1e-9)
     logits = np.log(probability / (1 - probability))
     if spec.dtype == "float32":
@@ -192,7 +193,7 @@ def _integer_thresholds(spec: Output, thresholds: list[float]) -> NDArray[np.gen
     limits = np.iinfo(spec.dtype)
     quantised = np.ceil(logits / spec.scale - 1e-6) + spec.zero_point
     # A threshold above the tensor's range keeps nothing: one past the dtype's maximum needs a wider dtype.
-    return np.clip(quantised, limits.min, limits.max + 1).astype(np.int32)
+    return np.asarray(np.clip(quantised, limits.min, limits.max + 1), dtype=np.int32)
 
 
 def _cell_centres(spec: Output) -> Floats:

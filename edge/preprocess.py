@@ -71,15 +71,15 @@ class Preprocessor:
             interpolation = cv2.INTER_LINEAR if self._letterbox.scale >= _BILINEAR_DOWN_TO else cv2.INTER_AREA
             cv2.resize(rgb, self._scaled, dst=inside, interpolation=interpolation)
         if self._is_sign_flip:
-            cv2.bitwise_xor(self._canvas, _SIGN, dst=tensor[0].view(np.uint8))
+            np.bitwise_xor(self._canvas, _SIGN, out=tensor[0].view(np.uint8))
         else:
             np.take(self._table, self._canvas, out=tensor[0], mode="clip")
         return self._letterbox
 
 
-_SIGN = (0x80, 0x80, 0x80, 0x80)
+_SIGN = np.uint8(0x80)
 _BILINEAR_DOWN_TO = 0.25
-"""720p to 320 px is 0.25: bilinear takes a seventh of the time of area averaging there; smaller than that it aliases."""
+"""720p to 320 px is 0.25, where bilinear takes a seventh of the time of area averaging; below that it would alias."""
 
 
 def quantisation_table(spec: Input) -> NDArray[np.generic]:

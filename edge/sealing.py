@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from edge.errors import SealError
-from edge.wire import Envelope, Header, Recipient, Signed, Void, VoidReason, encode, encode_sealed
+from edge.wire import Envelope, Header, Name, Recipient, Signed, Void, VoidReason, encode, encode_sealed
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _NONCE = bytes(12)
@@ -37,6 +37,51 @@ class RecipientKey:
 
     key_id: str
     public: X25519PublicKey
+
+
+class HubKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hub's public keys, as `dermedge hub init` writes them for provisioning. Raw keys, 32 bytes each.
+
+    escrow_key: a second recipient whose private half is kept offline, so that a lost hub key loses no data.
+    """
+
+    v: Literal[1]
+    hub: str
+    seal_key: bytes
+    escrow_key: bytes
+    sign_key: bytes
+
+    @property
+    def recipients(self) -> tuple[RecipientKey, ...]:
+        """Whom events are sealed to."""
+        keys = (X25519PublicKey.from_public_bytes(raw) for raw in (self.seal_key, self.escrow_key))
+        return tuple(RecipientKey(key_id(public), public) for public in keys)
+
+    @property
+    def signer(self) -> Ed25519PublicKey:
+        """Who signs acknowledgements, commands and offers."""
+        return Ed25519PublicKey.from_public_bytes(self.sign_key)
+
+
+class DeviceKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device's public keys, as `dermedge provision` writes them for `dermedge hub device add`."""
+
+    v: Literal[1]
+    site: Name
+    device: Name
+    seal_key: bytes
+    sign_key: bytes
+
+    @property
+    def recipient(self) -> RecipientKey:
+        """Whom commands to this device are sealed to."""
+        public = X25519PublicKey.from_public_bytes(self.seal_key)
+        return RecipientKey(key_id(public), public)
+
+    @property
+    def signer(self) -> Ed25519PublicKey:
+        """Who signs this device's events."""
+        return Ed25519PublicKey.from_public_bytes(self.sign_key)
 
 
 def key_id(public: X25519PublicKey | Ed25519PublicKey) -> str:

@@ -1,7 +1,7 @@
-"""Every message that leaves or reaches the device, and how it is written as bytes.
+"""Every message on the broker, and how it is written as bytes.
 
-Events, commands and responses travel sealed (edge/sealing.py): what stands readable is the Header. Acknowledgements,
-offers and the hub's presence travel signed or bare and carry no patient data. docs/wire.md is the reader's view.
+Events, commands and responses travel sealed (edge/sealing.py): what stands readable is the Header; what is inside is in
+edge/events.py. The other messages travel signed or bare and carry no patient data. docs/wire.md is the reader's view.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from edge.errors import WireError
 
-VERSION = 1
+VERSION: Literal[1] = 1
 TOPIC_ROOT = "dermedge/v1"
 HUB_TOPIC = f"{TOPIC_ROOT}/hub"
-SUITE = "DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"
+SUITE: Literal["DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"] = "DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"
 """HPKE (RFC 9180) identifiers 0x0020, 0x0001, 0x0002, base mode; the body is AES-256-GCM under the wrapped key."""
 
 PART_BYTES_MAX = 192 * 1024
@@ -45,9 +45,6 @@ Kind = Literal["event", "command", "response"]
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all: frozen, and an unknown field is an error."""
-
-
-# The envelope
 
 
 class Recipient(Message, frozen=True, kw_only=True):
@@ -102,211 +99,6 @@ class Signed(Message, frozen=True, kw_only=True):
     payload: str
     key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
-
-
-# Inside the seal
-
-
-class Encounter(Message, frozen=True, kw_only=True):
-    """One person seen once. A participant stands here only together with the consent's reference."""
-
-    encounter_id: Id
-    cohort: Name
-    wave: Annotated[int, Meta(ge=1, le=1000)] = 1
-    operator: Name
-    participant: Participant | None = None
-    consent: Id | None = None
-
-    def __post_init__(self) -> None:
-        if self.participant is not None and self.consent is None:
-            raise ValueError("a participant needs a consent reference")
-
-
-class Body(Message, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what is sealed; `at` is the device's wall time."""
-
-    at: Time
-
-
-class _AboutPerson(Body, frozen=True, kw_only=True, tag_field="type"):
-    encounter: Encounter
-
-    def __post_init__(self) -> None:
-        if self.encounter.consent is None:
-            raise ValueError("an event about a person needs a consent reference")
-
-
-class EncounterOpened(Body, frozen=True, kw_only=True, tag="encounter_opened"):
-    encounter: Encounter
-
-
-class EncounterClosed(Body, frozen=True, kw_only=True, tag="encounter_closed"):
-    """Sent for every person seen, findings or none. retakes: frames not accepted, by hint."""
-
-    encounter: Encounter
-    outcome: Literal["completed", "refused", "aborted"]
-    shots: Count
-    retakes: dict[Name, Count] = {}
-    duration_ms: Count
-    findings: Count
-    tier: Tier | None = None
-
-
-class Consent(_AboutPerson, frozen=True, kw_only=True, tag="consent"):
-    """scope: what the person agreed to; pictures leave the device only where it says so."""
-
-    scope: tuple[Literal["screening", "pictures", "follow_up"], ...]
-    consent_form: Name
-
-
-class Refusal(Body, frozen=True, kw_only=True, tag="refusal"):
-    encounter_id: Id
-    cohort: Name
-    reason: Literal["no_reason_given", "no_time", "privacy", "photography", "other"]
-
-
-class Model(Message, frozen=True, kw_only=True):
-    """The bundle that saw it; card_sha256 names it exactly."""
-
-    name: Text
-    version: Text
-    card_sha256: Sha256
-    status: Literal["research", "clinical"]
-
-
-class Quality(Message, frozen=True, kw_only=True):
-    """The verdict on the frame of the best view."""
-
-    sharpness: float
-    motion_px: float
-    mean_luma: float
-    clipped_fraction: Fraction
-
-
-class Finding(_AboutPerson, frozen=True, kw_only=True, tag="finding"):
-    """What the model saw. It is a finding, never a diagnosis; the tier is a suggestion by rule table `rules`."""
-
-    finding_id: Id
-    body_site: Name
-    captured_at: Time
-    clock_synced: bool
-    model: Model
-    label: Name | Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$")]
-    score: Fraction
-    tier: Tier
-    rules: Name
-    box_px: BoxPx
-    frame_size_px: tuple[int, int]
-    frame_sequence: Count
-    track_id: Count
-    observations: Count
-    quality: Quality
-
-
-class PicturePart(_AboutPerson, frozen=True, kw_only=True, tag="picture_part"):
-    """One piece of one rendition; picture_sha256 names the whole rendition by its content."""
-
-    finding_id: Id
-    rendition: Literal["full", "crop", "thumbnail"]
-    picture_sha256: Sha256
-    media_type: Literal["image/jpeg"]
-    part: Count
-    parts: Annotated[int, Meta(ge=1, le=1000)]
-    content: Annotated[bytes, Meta(max_length=PART_BYTES_MAX)]
-
-
-class PictureDegraded(_AboutPerson, frozen=True, kw_only=True, tag="picture_degraded"):
-    finding_id: Id
-    rendition: Literal["full", "crop", "thumbnail"]
-    picture_sha256: Sha256
-    reason: Literal["quota", "disk_full"]
-
-
-ReferralStep = Literal["requested", "accepted", "seen", "returned", "declined", "expired", "down_referral"]
-
-
-class ReferralRequest(_AboutPerson, frozen=True, kw_only=True, tag="referral_request"):
-    referral_id: Id
-    finding_ids: tuple[Id, ...]
-    tier: Tier
-
-
-class ReferralState(_AboutPerson, frozen=True, kw_only=True, tag="referral_state"):
-    referral_id: Id
-    step: ReferralStep
-
-
-class Reconcile(Body, frozen=True, kw_only=True, tag="reconcile"):
-    """End of day: what this epoch holds, so that the hub can name what it lacks."""
-
-    first_seq: Count
-    last_seq: Count
-    last_hash: Sha256
-
-
-class UpdateResult(Body, frozen=True, kw_only=True, tag="update_result"):
-    name: Text
-    version: Text
-    outcome: Literal["applied", "rejected", "rolled_back"]
-    detail: Text = ""
-
-
-class SecurityLog(Body, frozen=True, kw_only=True, tag="security_log"):
-    """One line of the device's own log; without patient data."""
-
-    line: Text
-    prev_hash: Sha256
-
-
-EventBody = (
-    EncounterOpened
-    | EncounterClosed
-    | Consent
-    | Refusal
-    | Finding
-    | PicturePart
-    | PictureDegraded
-    | ReferralRequest
-    | ReferralState
-    | Reconcile
-    | UpdateResult
-    | SecurityLog
-)
-
-
-class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
-    referral_id: Id
-    step: ReferralStep
-    place: Text = ""
-    note: Text = ""
-
-
-class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
-    """This consent was withdrawn: erase what hangs on it, and never take it again."""
-
-    consent: Id
-
-
-class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):
-    """The hub was restored: send again what was acknowledged from this event on."""
-
-    epoch: Epoch
-    seq: Sequence
-
-
-CommandBody = ReferralReply | Tombstone | ResendFrom
-
-
-class CommandApplied(Body, frozen=True, kw_only=True, tag="command_applied"):
-    """command_id: the event_id of the command's header."""
-
-    command_id: Id
-    seq: Sequence
-    outcome: Literal["applied", "already_applied", "refused"]
-    detail: Text = ""
-
-
-# Readable messages, without patient data
 
 
 class Receipt(Message, frozen=True, kw_only=True):
@@ -408,7 +200,7 @@ def encode(message: Message) -> bytes:
 def decode(data: bytes | str, kind: type[M] | Any) -> M:
     """JSON as this message type (or union). Raises WireError that names the field and what was expected."""
     try:
-        return msgspec.json.decode(data, type=kind)  # type: ignore[no-any-return]
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"expected {getattr(kind, '__name__', 'a message of docs/wire.md')}; {error}") from error
 

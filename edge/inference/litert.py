@@ -26,7 +26,7 @@ class LiteRtBackend:
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         if bundle.model[4:8] != _MAGIC:
-            raise BundleError(f"expected a TFLite model (its bytes 4 to 8 are TFL3) in {bundle.path}, got another format")
+            raise BundleError(f"expected a TFLite model (bytes 4 to 8: TFL3) in {bundle.path}, got another format")
         interpreter_class = self._import()
         try:
             self._interpreter = interpreter_class(model_content=bundle.model, num_threads=threads)

@@ -1,0 +1,228 @@
+"""What is sealed: the bodies of events, commands and responses. Nothing of this is ever written unsealed.
+
+An event about a person needs a consent reference, and the schema refuses it without one. There is no field for a name,
+a phone number or a national id.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.wire import (
+    PART_BYTES_MAX,
+    BoxPx,
+    Count,
+    Epoch,
+    Fraction,
+    Id,
+    Message,
+    Name,
+    Participant,
+    Sequence,
+    Sha256,
+    Text,
+    Tier,
+    Time,
+)
+
+
+class Encounter(Message, frozen=True, kw_only=True):
+    """One person seen once. A participant stands here only together with the consent's reference."""
+
+    encounter_id: Id
+    cohort: Name
+    wave: Annotated[int, Meta(ge=1, le=1000)] = 1
+    operator: Name
+    participant: Participant | None = None
+    consent: Id | None = None
+
+    def __post_init__(self) -> None:
+        if self.participant is not None and self.consent is None:
+            raise ValueError("a participant needs a consent reference")
+
+
+class Body(Message, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what is sealed; `at` is the device's wall time."""
+
+    at: Time
+
+
+class _AboutPerson(Body, frozen=True, kw_only=True, tag_field="type"):
+    encounter: Encounter
+
+    def __post_init__(self) -> None:
+        if self.encounter.consent is None:
+            raise ValueError("an event about a person needs a consent reference")
+
+
+class EncounterOpened(Body, frozen=True, kw_only=True, tag="encounter_opened"):
+    encounter: Encounter
+
+
+class EncounterClosed(Body, frozen=True, kw_only=True, tag="encounter_closed"):
+    """Sent for every person seen, findings or none. retakes: frames not accepted, by hint."""
+
+    encounter: Encounter
+    outcome: Literal["completed", "refused", "aborted"]
+    shots: Count
+    retakes: dict[Name, Count] = msgspec.field(default_factory=dict)
+    duration_ms: Count
+    findings: Count
+    tier: Tier | None = None
+
+
+class Consent(_AboutPerson, frozen=True, kw_only=True, tag="consent"):
+    """scope: what the person agreed to; pictures leave the device only where it says so."""
+
+    scope: tuple[Literal["screening", "pictures", "follow_up"], ...]
+    consent_form: Name
+
+
+class Refusal(Body, frozen=True, kw_only=True, tag="refusal"):
+    encounter_id: Id
+    cohort: Name
+    reason: Literal["no_reason_given", "no_time", "privacy", "photography", "other"]
+
+
+class Model(Message, frozen=True, kw_only=True):
+    """The bundle that saw it; card_sha256 names it exactly."""
+
+    name: Text
+    version: Text
+    card_sha256: Sha256
+    status: Literal["research", "clinical"]
+
+
+class Quality(Message, frozen=True, kw_only=True):
+    """The verdict on the frame of the best view."""
+
+    sharpness: float
+    motion_px: float
+    mean_luma: float
+    clipped_fraction: Fraction
+
+
+class Finding(_AboutPerson, frozen=True, kw_only=True, tag="finding"):
+    """What the model saw. It is a finding, never a diagnosis; the tier is a suggestion by rule table `rules`."""
+
+    finding_id: Id
+    body_site: Name
+    captured_at: Time
+    clock_synced: bool
+    model: Model
+    label: Name | Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$")]
+    score: Fraction
+    tier: Tier
+    rules: Name
+    box_px: BoxPx
+    frame_size_px: tuple[int, int]
+    frame_sequence: Count
+    track_id: Count
+    observations: Count
+    quality: Quality
+
+
+class PicturePart(_AboutPerson, frozen=True, kw_only=True, tag="picture_part"):
+    """One piece of one rendition; picture_sha256 names the whole rendition by its content."""
+
+    finding_id: Id
+    rendition: Literal["full", "crop", "thumbnail"]
+    picture_sha256: Sha256
+    media_type: Literal["image/jpeg"]
+    part: Count
+    parts: Annotated[int, Meta(ge=1, le=1000)]
+    content: Annotated[bytes, Meta(max_length=PART_BYTES_MAX)]
+
+
+class PictureDegraded(_AboutPerson, frozen=True, kw_only=True, tag="picture_degraded"):
+    finding_id: Id
+    rendition: Literal["full", "crop", "thumbnail"]
+    picture_sha256: Sha256
+    reason: Literal["quota", "disk_full"]
+
+
+ReferralStep = Literal["requested", "accepted", "seen", "returned", "declined", "expired", "down_referral"]
+
+
+class ReferralRequest(_AboutPerson, frozen=True, kw_only=True, tag="referral_request"):
+    referral_id: Id
+    finding_ids: tuple[Id, ...]
+    tier: Tier
+
+
+class ReferralState(_AboutPerson, frozen=True, kw_only=True, tag="referral_state"):
+    referral_id: Id
+    step: ReferralStep
+
+
+class Reconcile(Body, frozen=True, kw_only=True, tag="reconcile"):
+    """End of day: what this epoch holds, so that the hub can name what it lacks."""
+
+    first_seq: Count
+    last_seq: Count
+    last_hash: Sha256
+
+
+class UpdateResult(Body, frozen=True, kw_only=True, tag="update_result"):
+    name: Text
+    version: Text
+    outcome: Literal["applied", "rejected", "rolled_back"]
+    detail: Text = ""
+
+
+class SecurityLog(Body, frozen=True, kw_only=True, tag="security_log"):
+    """One line of the device's own log; without patient data."""
+
+    line: Text
+    prev_hash: Sha256
+
+
+EventBody = (
+    EncounterOpened
+    | EncounterClosed
+    | Consent
+    | Refusal
+    | Finding
+    | PicturePart
+    | PictureDegraded
+    | ReferralRequest
+    | ReferralState
+    | Reconcile
+    | UpdateResult
+    | SecurityLog
+)
+
+
+class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
+    referral_id: Id
+    step: ReferralStep
+    place: Text = ""
+    note: Text = ""
+
+
+class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
+    """This consent was withdrawn: erase what hangs on it, and never take it again."""
+
+    consent: Id
+
+
+class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):
+    """The hub was restored: send again what was acknowledged from this event on."""
+
+    epoch: Epoch
+    seq: Sequence
+
+
+CommandBody = ReferralReply | Tombstone | ResendFrom
+
+
+class CommandApplied(Body, frozen=True, kw_only=True, tag="command_applied"):
+    """command_id: the event_id of the command's header."""
+
+    command_id: Id
+    seq: Sequence
+    outcome: Literal["applied", "already_applied", "refused"]
+    detail: Text = ""
