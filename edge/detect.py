@@ -1,4 +1,4 @@
-"""The model's outputs into lesions: threshold on the integers, decode what is left, class-agnostic NMS, back to the frame.
+"""The model's outputs into lesions: integer threshold, decode what is left, class-agnostic NMS, back to the frame.
 
 Thresholding the quantised scores first spares dequantising all of them. One lesion gets one box with its best label,
 so suppression does not look at the class.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -63,7 +64,7 @@ class Detector:
         self._decoder = Decoder(bundle, settings)
 
     def detect(self, rgb: Pixels) -> list[Detection]:
-        """Lesions of an (height, width, 3) RGB picture in its own pixels, best first; `latency` tells how long it took."""
+        """Lesions of a (height, width, 3) RGB picture in its own pixels, best first; `latency` is of the last call."""
         marks = [time.perf_counter_ns()]
         letterbox = Letterbox(1.0, 0, 0)
         found: list[Detection] = []
@@ -80,7 +81,7 @@ class Detector:
         marks.append(time.perf_counter_ns())
         self.backend.read(use)
         marks.append(time.perf_counter_ns())
-        self.latency = Latency(*(float(after - before) / 1e6 for before, after in zip(marks, marks[1:], strict=False)))
+        self.latency = Latency(*(float(after - before) / 1e6 for before, after in pairwise(marks)))
         return found
 
 

@@ -21,6 +21,10 @@ INPUT_PX = 320
 PAD_VALUE = 114
 MIN_VISIBLE_FRACTION = 0.6
 MIN_SIDE_PX = 3.0
+RATIO_PX = 288
+VISIBLE_RATIO = 0.85
+"""A pasted lesion's mean ratio in its darkest channel is at most this: fainter ones vanish when made small."""
+DARK_SPOT = 38
 CANVASES = ((320, 320), (180, 320), (240, 320), (320, 240), (320, 180))
 CANVAS_CHANCES = (0.55, 0.2, 0.13, 0.06, 0.06)
 Boxes = NDArray[np.float32]
@@ -125,7 +129,10 @@ def lesion_ratio(rng: Rng, rgb: NDArray[np.uint8], picture: Picture) -> tuple[Im
     others = [o for o in picture.boxes_px if o is not box and o[0] < x1 and o[2] > x0 and o[1] < y1 and o[3] > y0]
     if len(others) > 1 or x1 - x0 < 40 or y1 - y0 < 40:
         return None
-    cut = rgb[y0:y1, x0:x1].astype(np.float32)
+    box = box - [x0, y0, x0, y0]
+    shrink = min(1.0, RATIO_PX / max(x1 - x0, y1 - y0))
+    cut = cv2.resize(rgb[y0:y1, x0:x1], None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.float32)
+    box = (box * shrink).clip(0, [cut.shape[1], cut.shape[0]] * 2).astype(np.float32)
     border = np.concatenate([cut[:6].reshape(-1, 3), cut[-6:].reshape(-1, 3), cut[:, :6].reshape(-1, 3),
                              cut[:, -6:].reshape(-1, 3)])  # fmt: skip
     bright = border[border.max(1) > 70]
@@ -136,7 +143,14 @@ def lesion_ratio(rng: Rng, rgb: NDArray[np.uint8], picture: Picture) -> tuple[Im
     y = np.minimum(np.arange(height) + 1, height - np.arange(height)) / (0.16 * height)
     x = np.minimum(np.arange(width) + 1, width - np.arange(width)) / (0.16 * width)
     fade = np.minimum(y[:, None].clip(0, 1), x[None].clip(0, 1)).astype(np.float32)[..., None]
-    return (1 + (ratio.clip(0.03, 1.6) - 1) * fade).astype(np.float32), (box - [x0, y0, x0, y0]).astype(np.float32)
+    ratio = (1 + (ratio.clip(0.03, 1.6) - 1) * fade).astype(np.float32)
+    bx0, by0, bx1, by1 = (int(v) for v in box)
+    middle = float(ratio[by0:by1, bx0:bx1].mean((0, 1)).min())
+    if middle > 0.97:
+        return None
+    if middle > VISIBLE_RATIO:
+        ratio **= np.float32(np.log(VISIBLE_RATIO) / np.log(middle))
+    return ratio, box
 
 
 def paste(rng: Rng, base: Sample, ratio: Image, box: Boxes) -> bool:
@@ -160,8 +174,10 @@ def paste(rng: Rng, base: Sample, ratio: Image, box: Boxes) -> bool:
         spot = placed_box + np.array([x0, y0, x0, y0], np.float32)
         low = np.maximum(spot[:, :2], base.boxes[:, :2])
         high = np.minimum(spot[:, 2:], base.boxes[:, 2:])
-        if not len(base.boxes) or not bool(((high - low).min(1) > 0).any()):
-            base.image[y0 : y0 + rows, x0 : x0 + cols] *= small
+        free = not len(base.boxes) or not bool(((high - low).min(1) > 0).any())
+        place = base.image[y0 : y0 + rows, x0 : x0 + cols]
+        if free and np.percentile(place[::4, ::4].max(2), 20) > DARK_SPOT:
+            place *= small
             base.boxes = np.concatenate([base.boxes, spot]).astype(np.float32)
             base.classes = np.concatenate([base.classes, np.zeros(1, np.int64)])
             return True
@@ -184,17 +200,20 @@ def retint(sample: Sample, colour: NDArray[np.float32], wanted: NDArray[np.float
 
 def light(rng: Rng, image: Image) -> NDArray[np.uint8]:
     """Exposure, white balance, gamma, contrast, saturation, blur, noise and JPEG of a handheld camera."""
-    image = image.clip(0, 255)
+    out = image.clip(0, 255).astype(np.uint8)
     if rng.random() < 0.3:
-        grey = image.mean(2, keepdims=True)
-        image = grey + (image - grey) * np.float32(rng.uniform(0.5, 1.5))
+        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, 2)
+        weight = float(rng.uniform(0.5, 1.5))
+        out = cv2.addWeighted(out, weight, grey, 1 - weight, 0).astype(np.uint8, copy=False)
     gain = rng.uniform(0.75, 1.25) * rng.normal(1, 0.06, 3)
-    image = 255 * (image.clip(0, 255) / 255) ** np.float32(np.exp(rng.uniform(-0.4, 0.4))) * gain.astype(np.float32)
-    mean = np.float32(image.mean())
-    image = mean + (image - mean) * np.float32(rng.uniform(0.75, 1.25))
+    level = np.arange(256, dtype=np.float32)[:, None] / 255
+    curve = 255 * level ** np.exp(rng.uniform(-0.4, 0.4)) * gain
+    mean = np.interp(out.mean(), np.arange(256), curve.mean(1))
+    curve = mean + (curve - mean) * rng.uniform(0.75, 1.25)
+    out = cv2.LUT(out, curve.clip(0, 255).astype(np.uint8)[None]).astype(np.uint8, copy=False)
     kind = rng.random()
     if kind < 0.25:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 2.2)))
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 2.2))).astype(np.uint8, copy=False)
     elif kind < 0.35:
         length = int(rng.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)
@@ -203,10 +222,10 @@ def light(rng: Rng, image: Image) -> NDArray[np.uint8]:
         middle = (length - 1) / 2
         ends = [tuple(int(round(v)) for v in middle + s * half) for s in (-1, 1)]
         cv2.line(kernel, ends[0], ends[1], 1.0)
-        image = cv2.filter2D(image, -1, kernel / kernel.sum())
+        out = cv2.filter2D(out, -1, kernel / kernel.sum()).astype(np.uint8, copy=False)
     if rng.random() < 0.4:
-        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(1, 9))
-    out = image.clip(0, 255).astype(np.uint8)
+        grain = rng.standard_normal(out.shape, dtype=np.float32) * np.float32(rng.uniform(1, 9))
+        out = (out + grain).clip(0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))])[1]
         out = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)

@@ -59,7 +59,7 @@ def furrows(rng: Rng, height: int, width: int) -> NDArray[np.float32]:
     for _ in range(2):
         angle, period = rng.uniform(0, np.pi), rng.uniform(7, 18)
         phase = (x * np.cos(angle) + y * np.sin(angle)) * (2 * np.pi / period)
-        out = np.maximum(out, np.sin(phase + noise(rng, height, width, 30)) ** 8)
+        out = np.maximum(out, np.sin(phase + noise(rng, height, width, 30)).clip(0) ** 4)
     return out
 
 

@@ -1,0 +1,1 @@
+"""What is measured, and how anyone can measure it again (`dermedge bench`)."""

@@ -1,0 +1,292 @@
+"""`dermedge demo`: a broker, a hub and a phantom device in one room. The only place that knows them all.
+
+Hub and device are child processes that meet on the broker, as in the field; only the transport is plain, and on
+loopback. The broker is stopped once while an event is stored at the hub and not yet acknowledged at the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.errors import DermedgeError, UsageError
+
+if TYPE_CHECKING:
+    from iotcore import Broker
+
+PAGE_PORT = 8765
+HERE = Path(__file__).resolve().parent
+HELD_BATCH = 2
+"""The broker is stopped over the second batch that the hub commits."""
+
+BROKER_TOML = """\
+id = 0
+[router]
+id = 0
+max_connections = 64
+max_outgoing_packet_count = 200
+max_segment_size = 10485760
+max_segment_count = 10
+[v5.1]
+name = "v5-loopback"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v5.1.connections]
+connection_timeout_ms = 5000
+max_payload_size = 262144
+max_inflight_count = 100
+dynamic_filters = true
+"""
+
+
+class DemoError(DermedgeError, RuntimeError):
+    """A part of the demonstration did not come up or did not end well."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--frames", type=int, metavar="N", help="end after N frames (default: Ctrl-C ends)")
+    length.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the hub's page")
+    parser.add_argument("--port", type=int, metavar="P", help=f"of the hub's page (default: {PAGE_PORT} if free)")
+    parser.add_argument("--view", type=int, metavar="P", help="of the device's live view (default: a free one)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave outbox, database, plan and ledger in DIR")
+    parser.add_argument("--lesions", type=int, default=2, metavar="N", help="lesions a person, 0 to 4 (default: 2)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the phantom (default: 1)")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="a model bundle (default: the one that ships)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if (arguments.frames is not None and arguments.frames < 1) or not 0 <= arguments.lesions <= 4:
+        raise UsageError(f"expected --frames from 1 and --lesions 0 to 4, got {arguments.frames}, {arguments.lesions}")
+    if arguments.keep is not None and arguments.keep.exists() and any(arguments.keep.iterdir()):
+        raise UsageError(f"expected a new or empty folder for --keep, got {arguments.keep}: choose another")
+    with contextlib.ExitStack() as stack:
+        folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dermedge-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        result = Demonstration(folder, arguments, stack).play()
+    print(json.dumps(result))
+    return 0
+
+
+class Demonstration:
+    """One run: everything it writes is below `folder`, everything it starts ends with `stack`."""
+
+    def __init__(self, folder: Path, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
+        self._folder, self._arguments, self._stack = folder, arguments, stack
+        self._broker_port = free_port()
+        self._held = folder / "held"
+        self._started = time.monotonic()
+
+    def play(self) -> dict[str, Any]:
+        """The run's JSON line."""
+        self._make_keys()
+        broker = self._start_broker()
+        address = f"127.0.0.1:{self._broker_port}"
+        hub = ["--dir", str(self._folder / "hub")]
+        failpoint = {"DERMEDGE_FAILPOINTS": f"hub.after_commit=hold:{self._held}@{HELD_BATCH}"}
+        ingest = self._start("ingest", ["hub", "ingest", *hub, "--broker", address], failpoint)
+        page_port = self._page_port()
+        serve = self._start("serve", ["hub", "serve", *hub, "--port", str(page_port), "--no-browser"])
+        page = f"http://127.0.0.1:{page_port}/"
+        self._await_page(page, serve)
+        view_port = self._arguments.view or free_port()
+        say(f"hub page      {page}  (中文: {page}?lang=zh)")
+        say(f"device's view http://127.0.0.1:{view_port}/")
+        if not self._arguments.no_browser:
+            with contextlib.suppress(webbrowser.Error):
+                webbrowser.open(page)
+        threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
+        device = self._start("device", self._device_command(address, view_port), stdout=subprocess.PIPE)
+        summary = self._await_device(device)
+        for process in (serve, ingest):
+            end(process)
+        return self._result(summary)
+
+    def _make_keys(self) -> None:
+        hub, device = self._folder / "hub", self._folder / "device"
+        self._call("hub", "init", str(hub))
+        keys = str(hub / "hub-keys.json")
+        self._call(
+            *("provision", "--offline", "--hub-keys", keys, "--site", "demo", "--device", "phantom-1", str(device))
+        )
+        self._call("hub", "device", "add", str(device / "device.json"), "--dir", str(hub))
+
+    def _start_broker(self) -> Broker:
+        from iotcore import Broker
+
+        configuration = self._folder / "broker.toml"
+        configuration.write_text(BROKER_TOML.format(port=self._broker_port), encoding="utf-8")
+        broker = Broker(config_path=str(configuration))
+        with interrupts_blocked():
+            broker.start()
+        self._stack.callback(broker.stop)
+        return broker
+
+    def _interrupt_broker(self, broker: Broker) -> None:
+        """Stop the broker while the hub has committed and not acknowledged; the device must send again."""
+        while not self._held.exists():
+            time.sleep(0.05)
+        broker.stop()
+        time.sleep(0.7)  # both sides notice, so that the acknowledgement that follows goes nowhere
+        self._held.unlink()
+        with interrupts_blocked():
+            broker.start()
+        say("the broker was stopped over an unacknowledged event, and is back")
+
+    def _device_command(self, address: str, view_port: int) -> list[str]:
+        arguments, settings = self._arguments, ["operator.script=phantom"]
+        settings += [f"phantom.seed={arguments.seed}", f"phantom.lesions_per_person={arguments.lesions}"]
+        settings += [f"outbox.ledger={self._folder / 'device' / 'ledger.jsonl'}"]
+        command = ["run", "--source", "phantom", "--identity", str(self._folder / "device"), "--broker", address]
+        command += ["--view", str(view_port), "--trace", str(self._folder / "device" / "trace.jsonl")]
+        command += [part for setting in settings for part in ("--set", setting)]
+        if arguments.bundle is not None:
+            command += ["--bundle", str(arguments.bundle)]
+        if arguments.frames is not None:
+            command += ["--frames", str(arguments.frames)]
+        if arguments.duration is not None:
+            command += ["--duration", str(arguments.duration)]
+        return command
+
+    def _page_port(self) -> int:
+        if self._arguments.port is not None:
+            return int(self._arguments.port)
+        with contextlib.closing(socket.socket()) as probe:
+            return PAGE_PORT if probe.connect_ex(("127.0.0.1", PAGE_PORT)) != 0 else free_port()
+
+    def _await_page(self, page: str, serve: subprocess.Popen[bytes]) -> None:
+        for _ in range(300):
+            if serve.poll() is not None:
+                raise DemoError(f"the hub's page did not start: {self._last_words('serve')}")
+            with contextlib.suppress(OSError), urllib.request.urlopen(page, timeout=1):  # noqa: S310 - our own address
+                return
+            time.sleep(0.1)
+        raise DemoError(f"expected the hub's page at {page} within 30 s, got no answer")
+
+    def _await_device(self, device: subprocess.Popen[bytes]) -> dict[str, Any]:
+        """The device's own summary; Ctrl-C asks it to finish and waits again."""
+        assert device.stdout is not None
+        try:
+            output = device.communicate()[0]
+        except KeyboardInterrupt:
+            say("ending: the device sends what it still holds")
+            with interrupts_blocked():
+                device.terminate()
+                output = device.communicate(timeout=60)[0]
+        lines = output.decode().strip().splitlines()
+        if device.returncode != 0 or not lines:
+            raise DemoError(f"the device ended with code {device.returncode}: {self._last_words('device')}")
+        summary: dict[str, Any] = json.loads(lines[-1])
+        return summary
+
+    def _result(self, summary: dict[str, Any]) -> dict[str, Any]:
+        from hub.queries import stored_findings
+
+        import witness
+        from benchmarks.planted import accepted_sequences, recount
+        from edge.config import Camera, Phantom
+
+        device, hub = self._folder / "device", self._folder / "hub"
+        verdict = witness.judge(device / witness.LEDGER, device / witness.OUTBOX, hub / witness.HUB)
+        findings = stored_findings(hub)
+        settings = Phantom(seed=self._arguments.seed, lesions_per_person=self._arguments.lesions)
+        camera = Camera()
+        lesions = recount(
+            settings, (camera.width_px, camera.height_px), accepted_sequences(device / "trace.jsonl"), findings
+        )
+        plan = {"phantom": {"seed": settings.seed, "lesions_per_person": settings.lesions_per_person}}
+        plan |= {"planted": sorted(lesions.planted), "found": sorted(lesions.found)}
+        (self._folder / "plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+        return {
+            **{key: summary[key] for key in ("frames", "dropped", "accepted", "rejected")},
+            "planted": len(lesions.planted),
+            "planted_found": len(lesions.found),
+            "findings": summary["findings"],
+            "unmatched_findings": lesions.unmatched,
+            "stored": len(findings),
+            "redelivered": verdict.redelivered,
+            "lost": verdict.lost + verdict.waiting,
+            "duplicated": verdict.doubled,
+            **{key: summary[key] for key in ("p50_ms", "p90_ms", "fps")},
+        }
+
+    def _call(self, *command: str) -> None:
+        done = subprocess.run(
+            [*DERMEDGE, *command], env=environment(), capture_output=True, text=True, check=False, timeout=60
+        )
+        if done.returncode != 0:
+            raise DemoError(f"`dermedge {' '.join(command[:2])}` ended with {done.returncode}: {done.stderr.strip()}")
+
+    def _start(
+        self, name: str, command: list[str], extra: dict[str, str] | None = None, stdout: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            [*DERMEDGE, *command],
+            env=environment() | (extra or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log if stdout is None else stdout,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C reaches the demonstration alone, which then ends its children in order
+        )
+        self._stack.callback(end, process)
+        return process
+
+    def _last_words(self, name: str) -> str:
+        lines = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+DERMEDGE = (sys.executable, "-P", "-m", "dermedge")
+
+
+def environment() -> dict[str, str]:
+    """Ours, with this installation first on the path, and without settings meant for another run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DERMEDGE_")}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), kept.get("PYTHONPATH"))))}
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, ten seconds, SIGKILL."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C waits. A child started here inherits that: the broker outlives the device's last acknowledgement."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
