@@ -3,7 +3,7 @@
 Reads three files with the standard library alone: the device's ledger.jsonl (an `intend` line fsynced before each
 outbox transaction, a `committed` line after it), the outbox, and the hub's database. It opens no seal.
 
-lost       committed on the device, and neither stored at the hub nor still waiting in the outbox
+lost       committed on the device, and neither stored at the hub nor waiting in the outbox for its acknowledgement
 doubled    stored or counted more than once at the hub
 altered    stored with other bytes than the device intended, or intended twice with different bytes
 unknown    stored at the hub or held in the outbox without a line in the ledger, or a ledger line that repeats
@@ -18,6 +18,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 LEDGER, OUTBOX, HUB = "ledger.jsonl", "outbox.db", "hub.db"
 
@@ -44,7 +45,9 @@ class Verdict:
 def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
     """Raises ValueError or OSError where a file is missing or is not what it should be."""
     intended, committed, repeated, conflicting = _read_ledger(ledger)
-    held = {row[0]: row[1] for row in _rows(outbox, "SELECT event_id, message_sha256 FROM outbox")}
+    outbox_rows = _rows(outbox, "SELECT event_id, message_sha256, acknowledged_at FROM events")
+    held = {row[0]: row[1] for row in outbox_rows}
+    unacknowledged = {row[0] for row in outbox_rows if row[2] is None}
     stored_rows = _rows(hub, "SELECT event_id, message_sha256, received_count FROM events")
     stored = {row[0]: row[1] for row in stored_rows}
     copies = Counter(row[0] for row in stored_rows)
@@ -55,18 +58,17 @@ def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
         count - 1 for tally in (copies, same_bytes, counted, finding_ids) for count in tally.values() if count > 1
     )
     missing = committed - stored.keys()
-    altered = sum(intended.get(event, digest) != digest for known in (stored, held) for event, digest in known.items())
+    altered = [
+        event for known in (stored, held) for event in known if intended.get(event, known[event]) != known[event]
+    ]
     return Verdict(
         committed=len(committed),
         stored=len(stored),
-        waiting=len(missing & held.keys()),
+        waiting=len(missing & unacknowledged),
         redelivered=sum(1 for row in stored_rows if row[2] > 1),
-        lost=len(missing - held.keys()),
+        lost=len(missing - unacknowledged),
         doubled=doubled,
-        altered=conflicting
-        + sum(
-            1 for known in (stored, held) for event, digest in known.items() if intended.get(event, digest) != digest
-        ),
+        altered=conflicting + len(altered),
         unknown=repeated + len((stored.keys() | held.keys()) - committed),
     )
 
@@ -95,7 +97,7 @@ def _read_ledger(ledger: Path) -> tuple[dict[str, str], set[str], int, int]:
     return intended, committed, repeated, conflicting
 
 
-def _rows(database: Path, query: str) -> list[tuple[str, ...]]:
+def _rows(database: Path, query: str) -> list[tuple[Any, ...]]:
     if not database.is_file():
         raise FileNotFoundError(f"expected a database at {database}, got none")
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

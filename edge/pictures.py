@@ -5,18 +5,19 @@ Pillow decides whether a file is whole: OpenCV decodes the first rows of a trunc
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.MpoImagePlugin import MpoImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -30,13 +31,26 @@ PIXELS_MAX = 89_478_485
 """A quarter of a gigabyte as RGB; also the area from which Pillow warns of a decompression bomb."""
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
-_READERS = (JpegImageFile, MpoImageFile, PngImageFile, WebPImageFile, BmpImageFile, TiffImageFile)
+_READERS = (JpegImageFile, PngImageFile, WebPImageFile, BmpImageFile, TiffImageFile)
 _FORMATS = [reader.format for reader in _READERS]
 """Importing a reader registers it; the rest of Pillow's readers stay out of reach of foreign files."""
 _ACCEPTED = "JPEG, PNG, WebP, BMP or TIFF"
-_UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError)
-"""What Pillow's decoders raise on damaged bytes, by plugin; zlib.error and struct.error come on top."""
-_DAMAGED = (*_UNDECODABLE, zlib.error, struct.error)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    zlib.error,
+    struct.error,
+)
+"""What Pillow's readers raise on damaged bytes, format by format."""
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+_PNG_END = b"IEND\xaeB`\x82"
+"""Without this check a PNG that lost its last bytes passes: all of its pixels may already be there."""
+_TAIL_BYTES = 4096
 _MID_GREY = 128
 _NOTES = {
     "1": "black and white, spread to RGB",
@@ -66,26 +80,15 @@ def read_picture(path: Path) -> Picture:
     a side under 32 px, a side over 16384 px or more than 89 megapixels.
     """
     try:
-        if path.stat().st_size == 0:
-            raise PictureError(f"expected a picture ({_ACCEPTED}), got the empty file {path}: copy it again")
-        with path.open("rb") as file, _open(path, file) as image:
-            _check_size(path, image.size)
-            notes = _frame_notes(image)
-            try:
-                image.load()
-            except _DAMAGED as error:
-                raise PictureError(
-                    f"expected a whole picture, got a truncated or damaged one in {path} ({_one_line(error)}): "
-                    "copy it again"
-                ) from error
-            upright = _upright(image, notes)
-            rgb = _to_rgb(path, upright, notes)
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Pillow warns of oddities on stderr; what matters comes as an error or as a note.
+            warnings.simplefilter("ignore")
+            return _read(path, file)
     except PictureError:
         raise
     except OSError as error:
         reason = error.strerror or _one_line(error)
         raise PictureError(f"expected a readable picture at {path}, got: {reason}: check the path") from error
-    return Picture(rgb, "; ".join(note for note in notes if note))
 
 
 def pictures_in(path: Path) -> list[Path]:
@@ -113,19 +116,49 @@ def encode_jpeg(rgb: Pixels, quality: int) -> bytes:
     return encoded.tobytes()
 
 
-def _open(path: Path, file: object) -> Image.Image:
+def _read(path: Path, file: BinaryIO) -> Picture:
+    with _open(path, file) as image:
+        _check_size(path, image.size)
+        notes = _frame_notes(image)
+        try:
+            image.load()
+        except _DAMAGED as error:
+            raise _damaged(path, _one_line(error)) from error
+        if image.format == "PNG" and not _ends_with(file, _PNG_END):
+            raise _damaged(path, "no end marker")
+        rgb = _to_rgb(path, _upright(image, notes), notes)
+    return Picture(rgb, "; ".join(note for note in notes if note))
+
+
+def _open(path: Path, file: BinaryIO) -> ImageFile.ImageFile:
     try:
-        with warnings.catch_warnings():
-            # Up to twice its limit Pillow only warns; _check_size refuses with our own words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file, formats=_FORMATS)  # type: ignore[arg-type]
+        return Image.open(file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
             f"expected at most {PIXELS_MAX // 10**6} megapixels and {SIDE_MAX_PX} px a side, got more in {path}: "
             "make it smaller"
         ) from error
     except _DAMAGED as error:
-        raise PictureError(f"expected a picture ({_ACCEPTED}), got something else in {path}: convert it") from error
+        file.seek(0)
+        start = file.read(16)
+        if not start:
+            raise PictureError(f"expected a picture ({_ACCEPTED}), got the empty file {path}: copy it again") from error
+        if start.startswith(_STARTS):
+            raise _damaged(path, "its header does not hold together") from error
+        raise PictureError(
+            f"expected a picture ({_ACCEPTED}), got something else in {path}: save it as one of these"
+        ) from error
+
+
+def _damaged(path: Path, reason: str) -> PictureError:
+    return PictureError(f"expected a whole picture, got a truncated or damaged one in {path} ({reason}): copy it again")
+
+
+def _ends_with(file: BinaryIO, marker: bytes) -> bool:
+    """Whether the marker stands near the end; some programs append a few bytes of their own."""
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - _TAIL_BYTES))
+    return marker in file.read()
 
 
 def _check_size(path: Path, size_px: tuple[int, int]) -> None:
@@ -141,7 +174,7 @@ def _check_size(path: Path, size_px: tuple[int, int]) -> None:
         )
 
 
-def _frame_notes(image: Image.Image) -> list[str]:
+def _frame_notes(image: ImageFile.ImageFile) -> list[str]:
     """What is known before decoding. MPO's further pictures are previews and gain maps of the same shot."""
     notes = []
     frames = getattr(image, "n_frames", 1)

@@ -15,26 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STRIDES = (8, 16, 32)
-INPUT_PX = 320
-PYRAMID_CHANNELS = 96
-HEAD_KERNEL = 5
+from models.architecture import BLOCKS, HEAD_KERNEL, INPUT_PX, PYRAMID_CHANNELS, STEM_CHANNELS, STRIDES, TAPS
+
+__all__ = ["INPUT_PX", "STRIDES", "Detector", "load_backbone"]
+
 FROZEN_BLOCKS = 3
 """Blocks 0-2 and the stem keep their ImageNet weights: edges and colour are already good, and it saves a third."""
 PRIOR_PROBABILITY = 0.01
 
-# (kernel, stride, expansion, out channels) of the 16 blocks; taps after blocks 4, 10 and 15.
-BLOCKS: tuple[tuple[int, int, int, int], ...] = (
-    (3, 1, 1, 16),
-    (3, 2, 6, 24), (3, 1, 6, 24),
-    (5, 2, 6, 40), (5, 1, 6, 40),
-    (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80),
-    (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
-    (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192),
-    (3, 1, 6, 320),
-)  # fmt: skip
-TAPS = (4, 10, 15)
-STEM_CHANNELS = 32
 BATCH_NORM_EPSILON = 1e-3
 
 

@@ -1,0 +1,87 @@
+# `make demo` and `make test` on a fresh machine; the rest is for those who work here. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := $(or $(DERMEDGE_VENV),.venv)
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dermedge
+WORKSHOP := $(CACHE)/workshop
+BIN := $(VENV)/bin
+PARTS ?= core
+FRAMES ?= 300
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-heavy lint bench packages environment workshop train export evaluate screenshots clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## environment, install, and the whole sentence in one room, on drawn skin
+	$(BIN)/dermedge demo $(ARGS)
+
+test: python  ## environment, install, and all core tests with minutes per part
+	$(PYTHON) .ci/parts.py $(PARTS)
+
+test-heavy: python  ## the tests that need TensorFlow or PyTorch, in the workshop's environment
+	$(PYTHON) .ci/parts.py heavy
+
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.demo  ## each stage on this machine: p50, p90, p99
+	$(BIN)/dermedge bench stages $(ARGS)
+
+train: workshop  ## the reference detector from ../shared/data (DERMEDGE_DATA names another folder)
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m models.train $(ARGS)
+
+export: workshop  ## the trained detector as the int8 bundle in edge/bundles
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m models.export $(ARGS)
+
+evaluate: workshop  ## the figures of the card
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m models.evaluate $(ARGS)
+
+screenshots: $(VENV)/.dev packages  ## docs/images from a running demo
+	PYTHONPATH=. $(BIN)/python -m tests.screenshots $(ARGS)
+
+clean:  ## what was built here; the workshop's environment stays
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@if [ -e $(VENV)/.ours ]; then rm -rf $(VENV); fi
+
+# ---- environments
+
+.PHONY: python
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "expected Python 3.11 or newer as $(PYTHON), got $$($(PYTHON) -V); try make PYTHON=python3.12" >&2; exit 1; }
+
+# Made anew when setup.cfg changes, unless it was not made here: then it is only brought up to date.
+$(VENV)/.made: setup.cfg | python
+	@if [ ! -x $(BIN)/python ] || [ -e $(VENV)/.ours ]; then \
+	  $(PYTHON) -m venv --clear $(VENV) && touch $(VENV)/.ours || \
+	  { echo "expected Python's venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }; fi
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'
+	touch $@
+
+environment: $(VENV)/.dev  ## the environment that the core tests run in
+
+# What the tests need from the system: a broker, a browser, Chinese letters.
+packages:  ## Debian's mosquitto, chromium and fonts-noto-cjk, where they are missing
+	@sh .ci/packages
+
+# Shared by all clones: kept as long as the extras' text stays the same. On Linux the plain torch of a package index may
+# be a CUDA build of several GB; PIP_EXTRA_INDEX_URL can name an index that has the CPU build.
+workshop: python  ## TensorFlow and PyTorch, in an environment outside the clone
+	@mkdir -p $(WORKSHOP)
+	@$(PYTHON) .ci/parts.py requirements models dev > $(WORKSHOP)/wanted.txt
+	@if ! cmp -s $(WORKSHOP)/wanted.txt $(WORKSHOP)/installed.txt; then \
+	  [ -x $(WORKSHOP)/bin/python ] || $(PYTHON) -m venv $(WORKSHOP); \
+	  $(WORKSHOP)/bin/python -m pip install --quiet --requirement $(WORKSHOP)/wanted.txt && \
+	  cp $(WORKSHOP)/wanted.txt $(WORKSHOP)/installed.txt; fi

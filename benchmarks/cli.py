@@ -1,0 +1,50 @@
+"""`dermedge bench`: one subcommand a question."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edge.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    questions = parser.add_subparsers(dest="question", required=True, metavar="QUESTION")
+    stages = questions.add_parser("stages", help="each stage of a frame, and the whole against the bare model")
+    stages.add_argument("--bundle", type=Path, metavar="DIR", help="a model bundle (default: the one that ships)")
+    stages.add_argument("--rounds", type=int, default=400, metavar="N", help="timed rounds a model (default: 400)")
+    stages.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the engine (default: 1)")
+    stages.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.rounds < 1 or arguments.threads < 1:
+        raise UsageError(f"expected --rounds and --threads from 1, got {arguments.rounds} and {arguments.threads}")
+    from benchmarks import machine, stages
+
+    frames = stages.phantom_frames()
+    reports = []
+    for path in (arguments.bundle, stages.YARDSTICK):
+        print(f"measuring {path or 'the shipped detector'} …", file=sys.stderr)
+        reports.append(stages.measure(path, frames, arguments.rounds, arguments.threads).report())
+    result = {"machine": machine.describe(), "threads": arguments.threads, "models": reports}
+    print(json.dumps(result) if arguments.json else _tables(result))
+    return 0
+
+
+def _tables(result: dict[str, Any]) -> str:
+    facts = result["machine"]
+    lines = [f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {result['threads']} thread(s)"]
+    if "Raspberry Pi" not in facts["processor"]:
+        lines.append("not measured on a Pi")
+    for report in result["models"]:
+        low, high = report["interval_95"]
+        lines += ["", f"{report['model']} on {report['engine']}, 720p frames, {report['rounds']} rounds"]
+        lines.append(f"  {'ms':<12} {'p50':>8} {'p90':>8} {'p99':>8}")
+        for stage, row in report["stages_ms"].items():
+            lines.append(f"  {stage:<12} {row['p50']:8.3f} {row['p90']:8.3f} {row['p99']:8.3f}")
+        lines.append(f"  total / bare invoke = {report['total_over_bare_invoke']:.3f} (95 % {low:.3f} to {high:.3f})")
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+"""A Keras model and a representative dataset into a full-integer TFLite file: int8 in, int8 out, per channel.
+
+Rules: no float tensor and no QUANTIZE or DEQUANTIZE inside; the input's quantisation is exactly what `edge.preprocess`
+writes (for (v - 127) / 128: scale 1/128, zero point -1, so that quantising is one XOR); the same model and the same
+pictures give the same bytes. TensorFlow is imported when called, never at import time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DermedgeError
+
+Floats = NDArray[np.float32]
+RECIPE = "static_wi8_ai8"
+"""Weights int8 per channel (activation inputs of a depthwise or plain convolution), activations int8 per tensor, static."""
+_INTEGER = frozenset({"int8", "int32", "int64", "bool"})
+_FORBIDDEN_OPS = frozenset({"QUANTIZE", "DEQUANTIZE", "FLEX"})
+
+
+class QuantizeError(DermedgeError, ValueError):
+    """The converter's result is not the full-integer file that was asked for."""
+
+    exit_code = 65
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a TFLite file's interface. scale 0 for a tensor that is not quantised."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+def quantize(model: Any, representative: Iterable[Floats], input_range: tuple[float, float]) -> bytes:
+    """Calibrate a Keras model with the pictures (each [1, h, w, c] float32, already preprocessed) and convert it.
+
+    input_range: the smallest and largest value that preprocessing can produce. They are put into one corner of the
+    first picture, since min/max calibration would otherwise take the range that the pictures happen to have.
+    Raises QuantizeError for a file with a float tensor, a conversion inside, or another input range.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture] for picture in _full_range(representative, input_range))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    converted = bytes(converter.convert())
+    check_full_integer(converted)
+    source = interface(converted)[0][0]
+    low, high = input_range
+    scale = (high - low) / 255
+    if not np.isclose(source.scale, scale, rtol=1e-5) or source.zero_point != round(-128 - low / scale):
+        raise QuantizeError(
+            f"expected an input with scale {scale:g} over {low:g} to {high:g}, got scale {source.scale:g} and zero "
+            f"point {source.zero_point}: a representative picture lies outside the input range"
+        )
+    return converted
+
+
+def to_float(model: Any) -> bytes:
+    """The same graph as a float32 TFLite file, for comparing."""
+    import tensorflow as tf
+
+    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+def _full_range(representative: Iterable[Floats], input_range: tuple[float, float]) -> Iterator[Floats]:
+    count = 0
+    for count, picture in enumerate(representative, start=1):  # noqa: B007 - counted to refuse an empty dataset
+        if count == 1:
+            picture = picture.copy()  # noqa: PLW2901 - the caller's array stays as it is
+            picture[0, 0, 0, :], picture[0, 0, 1, :] = input_range
+        yield picture
+    if count == 0:
+        raise QuantizeError("expected representative pictures, got none: calibrate with at least a few dozen")
+
+
+def _interpreter(content: bytes) -> Any:
+    import tensorflow as tf
+
+    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def interface(content: bytes) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs and outputs of a TFLite file, in the file's order."""
+    interpreter = _interpreter(content)
+
+    def describe(details: Iterable[dict[str, Any]]) -> list[Tensor]:
+        return [
+            Tensor(
+                str(each["name"]),
+                tuple(int(side) for side in each["shape"]),
+                np.dtype(each["dtype"]).name,
+                float(each["quantization"][0]),
+                int(each["quantization"][1]),
+            )
+            for each in details
+        ]
+
+    return describe(interpreter.get_input_details()), describe(interpreter.get_output_details())
+
+
+def check_full_integer(content: bytes) -> None:
+    """Raise QuantizeError if any tensor is float or any op converts between float and integer."""
+    interpreter = _interpreter(content)
+    floats = [
+        str(each["name"])
+        for each in interpreter.get_tensor_details()
+        if np.dtype(each["dtype"]).name not in _INTEGER and each["name"]
+    ]
+    ops = [str(each["op_name"]) for each in interpreter._get_ops_details()]  # noqa: SLF001 - no public list of ops
+    converting = sorted({op for op in ops if op in _FORBIDDEN_OPS or op.startswith("Flex")})
+    if floats or converting:
+        raise QuantizeError(
+            f"expected integer tensors only and no conversion inside, got float tensors {floats[:3]} and ops "
+            f"{converting}: this graph cannot be quantised whole"
+        )

@@ -1,0 +1,128 @@
+"""The hub's keys: made once by `dermedge hub init`, read by `hub ingest` alone.
+
+hub-keys.json      public; goes to every device that is provisioned
+hub-private.json   mode 0600; opens events, signs acknowledgements; only `hub ingest` reads it
+escrow-private.json mode 0600; opens events if the hub's own key is lost; kept offline
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from edge.clock import Clock, uuid7
+from edge.errors import ConfigError, StoreError
+from edge.sealing import HubKeys, key_id
+from edge.wire import Id
+
+PUBLIC_FILE = "hub-keys.json"
+PRIVATE_FILE = "hub-private.json"
+ESCROW_FILE = "escrow-private.json"
+KEY_FILES = (PUBLIC_FILE, PRIVATE_FILE, ESCROW_FILE)
+
+_log = logging.getLogger(__name__)
+
+
+class _HubPrivate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Raw private keys, 32 bytes each."""
+
+    v: Literal[1]
+    hub: Id
+    seal_key: bytes
+    sign_key: bytes
+
+
+class _EscrowPrivate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    v: Literal[1]
+    hub: Id
+    escrow_key: bytes
+
+
+@dataclass(frozen=True)
+class HubIdentity:
+    """What `hub ingest` needs to open what devices sealed, and to sign what it did with it."""
+
+    hub: str
+    sealing_key: X25519PrivateKey
+    signing_key: Ed25519PrivateKey
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that signs acknowledgements."""
+        return key_id(self.signing_key.public_key())
+
+
+def create(directory: Path, clock: Clock) -> Sequence[Path]:
+    """Make all keys in a new or empty folder; the paths written, public ones first.
+
+    Raises ConfigError where the folder holds keys already, StoreError where it cannot be written.
+    """
+    refuse_existing(directory, KEY_FILES)
+    hub = uuid7(clock.now())
+    sealing, escrow, signing = X25519PrivateKey.generate(), X25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    public = HubKeys(
+        v=1,
+        hub=hub,
+        seal_key=sealing.public_key().public_bytes_raw(),
+        escrow_key=escrow.public_key().public_bytes_raw(),
+        sign_key=signing.public_key().public_bytes_raw(),
+    )
+    private = _HubPrivate(1, hub, sealing.private_bytes_raw(), signing.private_bytes_raw())
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return [
+            _write_new(directory / PUBLIC_FILE, public, 0o644),
+            _write_new(directory / PRIVATE_FILE, private, 0o600),
+            _write_new(directory / ESCROW_FILE, _EscrowPrivate(1, hub, escrow.private_bytes_raw()), 0o600),
+        ]
+    except OSError as error:
+        raise StoreError(f"expected a folder that can be written at {directory}; {error}") from error
+
+
+def refuse_existing(directory: Path, names: Sequence[str]) -> None:
+    """Raises ConfigError where one of these files is there: a hub's keys are never written over."""
+    found = [name for name in names if (directory / name).exists()]
+    if found:
+        raise ConfigError(
+            f"expected a folder without a hub at {directory}, found {', '.join(found)}: "
+            "devices seal to those keys; choose another folder"
+        )
+
+
+def load(directory: Path) -> HubIdentity:
+    """Raises ConfigError where the private keys are missing or damaged; warns where others may read them."""
+    path = directory / PRIVATE_FILE
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        keys = msgspec.json.decode(path.read_bytes(), type=_HubPrivate)
+        sealing = X25519PrivateKey.from_private_bytes(keys.seal_key)
+        signing = Ed25519PrivateKey.from_private_bytes(keys.sign_key)
+    except OSError as error:
+        raise ConfigError(
+            f"expected a hub's private keys at {path}, got {error.strerror}: make a hub with `dermedge hub init DIR`"
+        ) from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ConfigError(
+            f"expected a hub's private keys at {path}; {error}; copy the file again from its backup"
+        ) from error
+    if mode & 0o077:
+        _log.warning("expected %s to be readable by its owner only, it has mode %04o: run `chmod 600 %s`", path, mode, path)
+    return HubIdentity(keys.hub, sealing, signing)
+
+
+def _write_new(path: Path, keys: msgspec.Struct, mode: int) -> Path:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return path

@@ -1,0 +1,100 @@
+"""One message as it arrived → an event that is verified and open, or why it is neither. No I/O but the registry's.
+
+What names an event (device, epoch, seq, event_id) is taken from the signed header alone; the topic is not signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from edge.errors import SealError, WireError
+from edge.events import CommandApplied, EventBody
+from edge.sealing import ciphertext_hash, sha256, unseal, verify
+from edge.wire import Envelope, Header, Priority, decode, decode_sealed
+from hub.keys import HubIdentity
+from hub.registry import Device, Registry
+
+Reason = Literal[
+    "malformed", "unknown_device", "bad_signature", "does_not_open", "body_not_understood", "other_bytes", "not_storable"
+]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message on an `event` or `rsp` topic."""
+
+    payload: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An event or response of a registered device. body is None where a void stands in its place."""
+
+    arrival: Arrival
+    device: Device
+    header: Header
+    body: EventBody | CommandApplied | None
+    message_sha256: str
+    ciphertext_sha256: str
+    content_sha256: str
+
+    @property
+    def type(self) -> str:
+        """The body's tag, or "void"."""
+        return "void" if self.body is None else str(type(self.body).__struct_config__.tag)
+
+    @property
+    def priority(self) -> Priority:
+        return self.header.priority
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What goes to quarantine. device: registered, None where it is not; verified: that device signed it."""
+
+    arrival: Arrival
+    reason: Reason
+    detail: str
+    message_sha256: str
+    claimed_device: str | None = None
+    device: Device | None = None
+    header: Header | None = None
+    verified: bool = False
+
+
+def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) -> Opened | Refused:
+    """Decode, verify, then open. Raises only what the registry's database raises."""
+    digest = sha256(arrival.payload)
+    try:
+        message, header = decode_sealed(arrival.payload)
+        if header.kind == "command" or (header.kind == "response" and not isinstance(message, Envelope)):
+            raise WireError(f"expected an event, its void or a response; got a {header.kind}")
+    except WireError as error:
+        return Refused(arrival, "malformed", str(error), digest)
+
+    device = registry.find(header.device)
+    if device is None:
+        detail = f"device {header.device} is not registered; add it with `dermedge hub device add FILE`"
+        return Refused(arrival, "unknown_device", detail, digest, header.device)
+
+    refused = Refused(arrival, "bad_signature", "", digest, header.device, device, header)
+    try:
+        verify(message, device.signer)
+    except SealError as error:
+        return replace(refused, reason="bad_signature", detail=str(error), verified=False)
+    body: EventBody | CommandApplied | None = None
+    if isinstance(message, Envelope):
+        try:
+            opened = unseal(message, header, identity.sealing_key)
+        except SealError as error:
+            return replace(refused, reason="does_not_open", detail=str(error), verified=True)
+        try:
+            body = decode(opened, EventBody if header.kind == "event" else CommandApplied)
+        except WireError as error:
+            return replace(refused, reason="body_not_understood", detail=str(error), verified=True)
+    ciphertext = ciphertext_hash(message)
+    content = sha256(message.header + ciphertext.encode())
+    return Opened(arrival, device, header, body, digest, ciphertext, content)

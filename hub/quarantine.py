@@ -1,0 +1,123 @@
+"""What cannot be stored as an event is held here, bounded: a flood must fill neither the disk nor the page.
+
+A device is told "quarantined" only while its message is held, so that what finds no room stays with its device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from hub.database import upsert
+from hub.opening import Refused
+from hub.schema import alarms, quarantine
+
+Trust = Literal["stranger", "unverified", "verified"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much of one trust is held."""
+
+    rows: int
+    held_bytes: int
+
+
+LIMITS: dict[Trust, Limit] = {
+    "stranger": Limit(1_000, 0),
+    "unverified": Limit(1_000, 64 * 1024 * 1024),
+    "verified": Limit(10_000, 1024 * 1024 * 1024),
+}
+DETAIL_CHARACTERS_MAX = 200
+
+
+def trust_of(refused: Refused) -> Trust:
+    if refused.device is None:
+        return "stranger"
+    return "verified" if refused.verified else "unverified"
+
+
+def hold(connection: sa.Connection, refused: Sequence[Refused]) -> set[str]:
+    """Within the caller's transaction; the SHA-256 of those whose bytes are held, now or from before."""
+    held = set()
+    for each in refused:
+        if _count_up(connection, each) or _insert(connection, each):
+            held.add(each.message_sha256)
+    return held
+
+
+def release_strangers(connection: sa.Connection, message_sha256s: Sequence[str]) -> None:
+    """Forget messages that were stored after all, because their device was registered after they first came."""
+    connection.execute(
+        sa.delete(quarantine).where(
+            quarantine.c.message_sha256.in_(message_sha256s), quarantine.c.trust == "stranger"
+        )
+    )
+
+
+def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detail: str) -> None:
+    """Count an alarm up; `device` is "" where it is not registered."""
+    cut = detail[:DETAIL_CHARACTERS_MAX]
+    statement = upsert(connection, alarms).values(
+        kind=kind, device=device, first_at=at, last_at=at, count=1, detail=cut
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[alarms.c.kind, alarms.c.device],
+            set_={"last_at": at, "count": alarms.c.count + 1, "detail": cut},
+        )
+    )
+
+
+def _count_up(connection: sa.Connection, refused: Refused) -> bool:
+    """Whether these very bytes are held already."""
+    same = quarantine.c.message_sha256 == refused.message_sha256
+    trust = connection.execute(sa.select(quarantine.c.trust).where(same)).scalar_one_or_none()
+    if trust is None or (trust == "stranger") != (refused.device is None):
+        # A stranger's row holds no bytes: once its device is registered, the message is held anew.
+        if trust is not None:
+            connection.execute(sa.delete(quarantine).where(same))
+        return False
+    connection.execute(
+        sa.update(quarantine)
+        .where(same)
+        .values(received_count=quarantine.c.received_count + 1, last_at=refused.arrival.received_at)
+    )
+    return trust != "stranger"
+
+
+def _insert(connection: sa.Connection, refused: Refused) -> bool:
+    """Whether there was room, and the bytes are held."""
+    trust, at = trust_of(refused), refused.arrival.received_at
+    registered = refused.device.device if refused.device else ""
+    alarm(connection, refused.reason, registered, at, refused.detail)
+    payload = None if trust == "stranger" else refused.arrival.payload
+    rows, held_bytes = connection.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(quarantine.c.message_bytes), 0)).where(
+            quarantine.c.trust == trust
+        )
+    ).one()
+    limit = LIMITS[trust]
+    if rows >= limit.rows or (payload is not None and held_bytes + len(payload) > limit.held_bytes):
+        alarm(connection, "quarantine_full", registered, at, f"no room for more {trust} messages")
+        return False
+    connection.execute(
+        sa.insert(quarantine).values(
+            message_sha256=refused.message_sha256,
+            reason=refused.reason,
+            device=refused.claimed_device,
+            event_id=refused.header.event_id if refused.header else None,
+            trust=trust,
+            detail=refused.detail[:DETAIL_CHARACTERS_MAX],
+            first_at=at,
+            last_at=at,
+            received_count=1,
+            message_bytes=len(payload or b""),
+            message=payload,
+        )
+    )
+    return payload is not None

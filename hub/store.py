@@ -1,0 +1,200 @@
+"""Events into the database, exactly once by event_id, many in one transaction; and what devices say of themselves.
+
+Nothing is acknowledged here. `write` returns after the commit, with the outcomes that may now be told to the devices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from edge import failpoints
+from edge.events import CommandApplied
+from edge.wire import State, Status
+from hub.database import upsert
+from hub.opening import Opened, Refused
+from hub.projection import project, store_responses
+from hub.quarantine import alarm, hold, release_strangers
+from hub.registry import Device
+from hub.schema import device_states, events, ingest_state
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a device may be told of one of its messages."""
+
+    device: Device
+    epoch: str
+    seq: int
+    event_id: str
+    message_sha256: str
+    outcome: Literal["stored", "quarantined"]
+
+
+@dataclass(frozen=True)
+class DeviceWord:
+    """A status or state of a registered device, as it came."""
+
+    device: Device
+    word: Status | State
+    received_at: datetime
+    retained: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """How `hub ingest` itself is doing."""
+
+    at: datetime
+    connected: bool
+    problem: str
+    waiting: int
+
+
+class Store:
+    """Writes; used from one thread."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def write(self, messages: Sequence[Opened | Refused]) -> list[Outcome]:
+        """All of them in one transaction, committed when this returns. Raises what the database raises."""
+        refused = [each for each in messages if isinstance(each, Refused)]
+        opened = [each for each in messages if isinstance(each, Opened)]
+        answers = [each for each in opened if isinstance(each.body, CommandApplied)]
+        with self._engine.begin() as connection:
+            present, other = _store_events(connection, [each for each in opened if each not in answers])
+            store_responses(connection, answers)
+            held = hold(connection, [*refused, *other])
+            failpoints.hit("hub.before_commit")
+        failpoints.hit("hub.after_commit")
+        return _outcomes(present, [*refused, *other], held)
+
+    def note(self, words: Sequence[DeviceWord], work: Work) -> None:
+        """What devices and this process say of themselves; newest wins."""
+        with self._engine.begin() as connection:
+            for each in words:
+                _note_word(connection, each)
+            row = {"at": work.at, "connected": work.connected, "problem": work.problem[:200], "waiting": work.waiting}
+            connection.execute(
+                upsert(connection, ingest_state)
+                .values(id=1, **row)
+                .on_conflict_do_update(index_elements=[ingest_state.c.id], set_=row)
+            )
+
+    def alarm(self, kind: str, device: str, at: datetime, detail: str) -> None:
+        with self._engine.begin() as connection:
+            alarm(connection, kind, device, at, detail)
+
+
+def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[list[Opened], list[Refused]]:
+    """Those that are in the database now, new or from before; and those whose id belongs to other bytes."""
+    if not opened:
+        return [], []
+    ids = {each.header.event_id for each in opened}
+    rows = connection.execute(sa.select(events.c.event_id, events.c.content_sha256).where(events.c.event_id.in_(ids)))
+    content = {event_id: content_sha256 for event_id, content_sha256 in rows}
+    new: list[Opened] = []
+    present: list[Opened] = []
+    other: list[Refused] = []
+    again: Counter[str] = Counter()
+    for each in opened:
+        event_id = each.header.event_id
+        if event_id not in content:
+            content[event_id] = each.content_sha256
+            new.append(each)
+            present.append(each)
+        elif content[event_id] == each.content_sha256:
+            again[event_id] += 1
+            present.append(each)
+        else:
+            other.append(_other_bytes(each))
+    if new:
+        connection.execute(sa.insert(events), [_event_row(each) for each in new])
+        project(connection, new)
+        release_strangers(connection, [each.message_sha256 for each in new])
+    if again:
+        connection.execute(
+            sa.update(events)
+            .where(events.c.event_id == sa.bindparam("id_"))
+            .values(received_count=events.c.received_count + sa.bindparam("times")),
+            [{"id_": event_id, "times": times} for event_id, times in again.items()],
+        )
+    return present, other
+
+
+def _event_row(opened: Opened) -> dict[str, object]:
+    header = opened.header
+    return {
+        "event_id": header.event_id,
+        "device": opened.device.device,
+        "site": opened.device.site,
+        "epoch": header.epoch,
+        "seq": header.seq,
+        "type": opened.type,
+        "priority": header.priority,
+        "message_sha256": opened.message_sha256,
+        "ciphertext_sha256": opened.ciphertext_sha256,
+        "content_sha256": opened.content_sha256,
+        "prev_hash": header.prev_hash,
+        "received_at": opened.arrival.received_at,
+        "received_count": 1,
+        "body": msgspec.to_builtins(opened.body) if opened.body is not None else None,
+    }
+
+
+def _other_bytes(opened: Opened) -> Refused:
+    detail = f"event {opened.header.event_id} is stored with other bytes; the first ones stay"
+    return Refused(
+        arrival=opened.arrival,
+        reason="other_bytes",
+        detail=detail,
+        message_sha256=opened.message_sha256,
+        claimed_device=opened.device.device,
+        device=opened.device,
+        header=opened.header,
+        verified=True,
+    )
+
+
+def not_storable(opened: Opened, why: str) -> Refused:
+    """An event that the database refuses on its own account, whatever else is in the batch."""
+    return replace(_other_bytes(opened), reason="not_storable", detail=why)
+
+
+def _outcomes(present: Sequence[Opened], refused: Sequence[Refused], held: set[str]) -> list[Outcome]:
+    found: dict[str, Outcome] = {}
+    for each in present:
+        header = each.header
+        found[each.message_sha256] = Outcome(
+            each.device, header.epoch, header.seq, header.event_id, each.message_sha256, "stored"
+        )
+    for one in refused:
+        if one.device is not None and one.header is not None and one.message_sha256 in held:
+            header = one.header
+            found[one.message_sha256] = Outcome(
+                one.device, header.epoch, header.seq, header.event_id, one.message_sha256, "quarantined"
+            )
+    return list(found.values())
+
+
+def _note_word(connection: sa.Connection, each: DeviceWord) -> None:
+    row: dict[str, object]
+    if isinstance(each.word, Status):
+        row = {"online": each.word.online, "status_at": each.word.ts}
+    else:
+        row = {"state": msgspec.to_builtins(each.word), "state_at": each.word.ts}
+    spoke = isinstance(each.word, State) or each.word.online
+    if spoke and not each.retained:
+        row["last_seen_at"] = each.received_at
+    connection.execute(
+        upsert(connection, device_states)
+        .values(device=each.device.device, **row)
+        .on_conflict_do_update(index_elements=[device_states.c.device], set_=row)
+    )

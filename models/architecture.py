@@ -1,0 +1,20 @@
+"""The numbers that the PyTorch network and its Keras twin share."""
+
+STRIDES = (8, 16, 32)
+INPUT_PX = 320
+PYRAMID_CHANNELS = 96
+HEAD_KERNEL = 5
+STEM_CHANNELS = 32
+
+# EfficientNet-Lite0 (Tan and Le 2019, Lite variant): (kernel, stride, expansion, out channels) of the 16 blocks.
+BLOCKS: tuple[tuple[int, int, int, int], ...] = (
+    (3, 1, 1, 16),
+    (3, 2, 6, 24), (3, 1, 6, 24),
+    (5, 2, 6, 40), (5, 1, 6, 40),
+    (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80),
+    (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
+    (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192),
+    (3, 1, 6, 320),
+)  # fmt: skip
+TAPS = (4, 10, 15)
+"""Blocks whose outputs feed the pyramid: strides 8, 16, 32."""

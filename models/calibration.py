@@ -1,0 +1,66 @@
+"""The representative dataset: training pictures through `edge.preprocess`, so that it is what the device will see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import Calibration, Input
+from edge.preprocess import Preprocessor
+from models.data import Picture, load
+
+PICTURES_PER_SOURCE = {"trc_dermoscopy": 64, "acne04_faces": 64, "neg_healthy_crops": 32}
+MEAN, STD = 127.0, 128.0
+INPUT_RANGE = (-127 / 128, 1.0)
+SEED = 7
+
+
+def float_input(name: str = "image", side_px: int = 320) -> Input:
+    """The input before quantisation."""
+    return Input(name=name, shape=(1, side_px, side_px, 3), dtype="float32", mean=MEAN, std=STD)
+
+
+def chosen() -> list[Picture]:
+    """A seeded choice of train pictures."""
+    rng = np.random.default_rng(SEED)
+    pictures = []
+    for source, count in PICTURES_PER_SOURCE.items():
+        available = load("train", source)
+        order = rng.permutation(len(available))[:count]
+        pictures += [available[i] for i in sorted(order)]
+    return pictures
+
+
+def views(picture: Picture) -> Iterator[NDArray[np.uint8]]:
+    """The whole picture, and its middle as a 16:9 camera would see it (with the letterbox's bars)."""
+    rgb = picture.rgb()
+    yield rgb
+    rows, cols = rgb.shape[:2]
+    height = min(rows, cols * 9 // 16)
+    top = (rows - height) // 2
+    yield np.ascontiguousarray(rgb[top : top + height])
+
+
+def representative() -> Iterator[NDArray[np.float32]]:
+    """Preprocessed pictures [1, 320, 320, 3], (u8 - 127) / 128."""
+    preprocessor = Preprocessor(float_input())
+    for picture in chosen():
+        for rgb in views(picture):
+            tensor = np.empty((1, 320, 320, 3), np.float32)
+            preprocessor.write(rgb, tensor)
+            yield tensor
+
+
+def describe() -> Calibration:
+    """Number of pictures and the hash over the preprocessed tensors in the order used."""
+    digest, count = hashlib.sha256(), 0
+    for tensor in representative():
+        digest.update(tensor.tobytes())
+        count += 1
+    per_source = ", ".join(f"{n} {s}" for s, n in PICTURES_PER_SOURCE.items())
+    told = f"train split, whole and as a 16:9 crop: {per_source}"
+    return msgspec.convert({"pictures": count, "sha256": digest.hexdigest(), "source": told}, Calibration)

@@ -1,0 +1,79 @@
+"""Decode and suppression against what can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.config import Detect
+from edge.detect import Decoder
+from edge.errors import BundleError
+from edge.preprocess import Letterbox
+from tests.edge.cards import SCALE, anchor_bundle, bundle
+
+WHOLE = Letterbox(1.0, 0, 0)
+
+
+def outputs(cells: dict[tuple[int, int], tuple[float, float, float]]) -> dict[str, np.ndarray]:
+    """{(row, column): (logit 0, logit 1, distance px to every side)}; all else is silent."""
+    scores = np.full((1, 4, 4, 2), -128, np.int8)
+    distances = np.zeros((1, 4, 4, 4), np.int8)
+    for (row, column), (first, second, distance) in cells.items():
+        scores[0, row, column] = np.round(np.array([first, second]) / SCALE)
+        distances[0, row, column] = round(float(np.log(distance / 16)) / SCALE)
+    return {"scores": scores, "distances": distances}
+
+
+def test_a_cell_becomes_a_box_around_its_centre() -> None:
+    found = Decoder(bundle(), Detect()).decode(outputs({(1, 2): (2.0, -3.0, 16.0)}), WHOLE, (64, 64))
+    assert [each.label for each in found] == ["cutaneous_tumour"]
+    assert found[0].box_px == pytest.approx((24, 8, 56, 40))
+    assert found[0].score == pytest.approx(1 / (1 + np.exp(-2.0)))
+
+
+def test_overlapping_boxes_of_two_classes_are_one_lesion_with_the_better_label() -> None:
+    found = Decoder(bundle(), Detect()).decode(
+        outputs({(1, 1): (1.0, -3.0, 28.0), (1, 2): (-3.0, 2.0, 28.0)}), WHOLE, (64, 64)
+    )
+    assert [(each.label, each.class_id) for each in found] == [("acne_rosacea", 1)]
+
+
+def test_separate_lesions_stay_separate_and_come_best_first() -> None:
+    found = Decoder(bundle(), Detect()).decode(
+        outputs({(0, 0): (1.0, -3.0, 6.0), (3, 3): (3.0, -3.0, 6.0)}), WHOLE, (64, 64)
+    )
+    assert [each.score > 0.9 for each in found] == [True, False]
+
+
+@pytest.mark.parametrize("logit", [-0.05, 0.0, 0.05])
+def test_the_integer_threshold_keeps_what_the_real_one_would(logit: float) -> None:
+    found = Decoder(bundle(), Detect(score_threshold=0.5)).decode(
+        outputs({(1, 1): (logit, -5.0, 16.0)}), WHOLE, (64, 64)
+    )
+    assert bool(found) == (logit >= 0)
+
+
+def test_threshold_zero_keeps_all_and_one_keeps_none() -> None:
+    raw = outputs({(1, 1): (6.0, -5.0, 16.0)})
+    assert len(Decoder(bundle(), Detect(score_threshold=0.0)).decode(raw, WHOLE, (64, 64))) > 1
+    assert Decoder(bundle(), Detect(score_threshold=1.0)).decode(raw, WHOLE, (64, 64)) == []
+
+
+def test_boxes_come_back_through_the_letterbox_and_stay_in_the_frame() -> None:
+    found = Decoder(bundle(), Detect()).decode(outputs({(1, 0): (2.0, -3.0, 16.0)}), Letterbox(0.5, 0, 8), (128, 96))
+    assert found[0].box_px == pytest.approx((0, 0, 48, 64))
+
+
+def test_anchor_offsets_follow_the_ssd_convention() -> None:
+    scores = np.full((1, 16, 2), -9.0, np.float32)
+    offsets = np.zeros((1, 16, 4), np.float32)
+    scores[0, 5, 0] = 3.0
+    offsets[0, 5] = [10.0, 0.0, 0.0, 5 * np.log(2)]  # y, x, h, w: one anchor down, twice as wide
+    found = Decoder(anchor_bundle(), Detect()).decode({"scores": scores, "offsets": offsets}, WHOLE, (64, 64))
+    assert found[0].box_px == pytest.approx((8, 32, 40, 48))
+
+
+def test_a_card_whose_outputs_do_not_pair_is_refused() -> None:
+    broken = bundle(outputs=bundle().card.outputs[:1])
+    with pytest.raises(BundleError, match="as many log_distances"):
+        Decoder(broken, Detect())

@@ -1,0 +1,59 @@
+"""The demonstration as anyone runs it, and the two controls that must find nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from demo import DERMEDGE, environment
+from tests.end_to_end.shuffled import shuffled_bundle
+
+FIELDS = ["frames", "dropped", "accepted", "rejected", "planted", "planted_found", "findings", "unmatched_findings"]
+FIELDS += ["stored", "redelivered", "lost", "duplicated", "p50_ms", "p90_ms", "fps"]
+
+
+def demonstrate(folder: Path, *more: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [*DERMEDGE, "demo", "--frames", "300", "--no-browser", "--keep", str(folder), *more],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_300_frames_end_with_every_planted_lesion_accounted_for(tmp_path: Path) -> None:
+    result = demonstrate(tmp_path / "kept")
+    assert list(result) == FIELDS
+    assert result["frames"] == 300
+    assert result["planted"] >= 12
+    assert result["planted_found"] >= 0.8 * result["planted"]
+    assert result["stored"] == result["findings"] > 0
+    assert result["unmatched_findings"] <= 0.1 * result["findings"]
+    assert (result["lost"], result["duplicated"]) == (0, 0)
+    assert result["redelivered"] > 0
+    assert result["accepted"] + sum(result["rejected"].values()) == 300
+    witness = subprocess.run(
+        [*DERMEDGE, "witness", str(tmp_path / "kept")], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert witness.returncode == 0, witness.stdout + witness.stderr
+    assert json.loads(witness.stdout)["redelivered"] == result["redelivered"]
+
+
+def test_skin_without_lesions_yields_at_most_one_finding(tmp_path: Path) -> None:
+    result = demonstrate(tmp_path / "kept", "--lesions", "0")
+    assert result["planted"] == 0
+    assert result["findings"] <= 1
+
+
+def test_the_same_network_with_its_weights_shuffled_finds_next_to_nothing(tmp_path: Path) -> None:
+    bundle = shuffled_bundle(tmp_path / "shuffled")
+    result = demonstrate(tmp_path / "kept", "--bundle", str(bundle))
+    assert result["planted"] >= 12
+    assert result["planted_found"] < 0.2 * result["planted"]

@@ -1,0 +1,153 @@
+"""`dermedge detect` on good and on bad pictures, as a script would call it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import DERMEDGE, environment
+from edge import bundle as bundles
+
+
+def detect(*arguments: object) -> tuple[int, list[dict[str, Any]], list[str]]:
+    """Exit code, answers, lines on stderr."""
+    command = [*DERMEDGE, "detect", "--json", *map(str, arguments)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr.splitlines()
+
+
+def skin(width: int = 400, height: int = 300) -> np.ndarray:
+    """A spot on plain skin; drawn here, so that no person's picture is needed."""
+    picture = np.full((height, width, 3), (214, 170, 148), np.uint8)
+    cv2.ellipse(picture, (width // 2, height // 2), (width // 7, height // 6), 20, 0, 360, (92, 56, 44), -1)
+    noise = np.random.default_rng(0).normal(0, 4, picture.shape)
+    return np.clip(cv2.GaussianBlur(picture, (0, 0), 2) + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    good = Image.fromarray(skin())
+    good.save(folder / "good.jpg", quality=95)
+    whole = (folder / "good.jpg").read_bytes()
+    (folder / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("not a picture")
+    Image.new("RGB", (1, 1)).save(folder / "tiny.png")
+    Image.new("RGB", (20_000, 40)).save(folder / "wide.png")
+    good.convert("CMYK").save(folder / "cmyk.jpg")
+    good.convert("L").save(folder / "grey.png")
+    cv2.imwrite(str(folder / "sixteen.png"), skin()[..., ::-1].astype(np.uint16) * 257)
+    alpha = good.copy()
+    alpha.putalpha(200)
+    alpha.save(folder / "alpha.png")
+    return folder
+
+
+def test_the_answer_keeps_the_contract(pictures: Path) -> None:
+    code, answers, words = detect(pictures / "good.jpg")
+    assert (code, words) == (0, [])
+    [answer] = answers
+    assert list(answer) == ["image", "size_px", "quality", "detections", "latency_ms"]
+    assert answer["image"] == str(pictures / "good.jpg")
+    assert answer["size_px"] == [400, 300]
+    assert set(answer["quality"]) == {"accepted", "hint"}
+    assert set(answer["latency_ms"]) == {"preprocess", "invoke", "decode"}
+    for found in answer["detections"]:
+        assert set(found) == {"label", "score", "box_px"}
+        x_min, y_min, x_max, y_max = found["box_px"]
+        assert 0 <= x_min < x_max <= 400
+        assert 0 <= y_min < y_max <= 300
+
+
+@pytest.mark.parametrize("name", ["truncated.jpg", "empty.jpg", "text.jpg", "tiny.png", "wide.png"])
+def test_what_cannot_be_looked_at_gets_one_line_and_the_others_are_answered(pictures: Path, name: str) -> None:
+    code, answers, words = detect(pictures / "good.jpg", pictures / name, pictures / "good.jpg")
+    assert code == 65
+    assert [answer["image"] for answer in answers] == [str(pictures / "good.jpg")] * 2
+    assert len(words) == 1
+    assert name in words[0]
+    assert "expected" in words[0]
+
+
+@pytest.mark.parametrize("name", ["cmyk.jpg", "grey.png", "sixteen.png", "alpha.png"])
+def test_what_can_be_converted_is_answered_with_a_note(pictures: Path, name: str) -> None:
+    code, answers, words = detect(pictures / name)
+    assert (code, len(answers), len(words)) == (0, 1, 1)
+    assert answers[0]["size_px"] == [400, 300]
+    assert name in words[0]
+
+
+def test_a_picture_of_16_bits_reads_like_the_same_in_8(pictures: Path) -> None:
+    Image.fromarray(skin()).save(pictures / "eight.png")
+    _, (sixteen, eight), _ = detect("--score-threshold", 0, pictures / "sixteen.png", pictures / "eight.png")
+    assert sixteen["detections"] == eight["detections"]
+
+
+def test_boxes_are_in_the_picture_after_its_exif_orientation(pictures: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Image.fromarray(skin()).transpose(Image.Transpose.ROTATE_90)
+    turned.save(pictures / "turned.png", exif=exif)
+    Image.fromarray(skin()).save(pictures / "upright.png")
+    _, (turned_answer, upright), _ = detect("--score-threshold", 0, pictures / "turned.png", pictures / "upright.png")
+    assert turned_answer["size_px"] == upright["size_px"] == [400, 300]
+    assert turned_answer["detections"] == upright["detections"]
+
+
+def test_a_folder_without_pictures_and_a_missing_file_are_named(pictures: Path, tmp_path: Path) -> None:
+    code, answers, words = detect(tmp_path, pictures / "no-such.jpg", pictures / "good.jpg")
+    assert (code, len(answers), len(words)) == (65, 1, 2)
+
+
+def test_annotated_pictures_are_written(pictures: Path, tmp_path: Path) -> None:
+    code, _, _ = detect("--annotate", tmp_path / "out", pictures / "good.jpg")
+    assert code == 0
+    assert [Image.open(path).size for path in (tmp_path / "out").iterdir()] == [(400, 300)]
+
+
+def test_a_wrong_threshold_is_a_usage_error(pictures: Path) -> None:
+    code, _, words = detect("--score-threshold", 1.5, pictures / "good.jpg")
+    assert (code, len(words)) == (64, 1)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "card", "shape", "dtype", "not_tflite", "no_card"])
+def test_a_damaged_bundle_is_refused_in_one_line(pictures: Path, tmp_path: Path, damage: str) -> None:
+    bundle = tmp_path / "bundle"
+    if damage != "missing":
+        shutil.copytree(bundles.default_path(), bundle)
+        _damage(bundle, damage)
+    code, answers, words = detect("--bundle", bundle, pictures / "good.jpg")
+    assert (code, answers, len(words)) == (65, [], 1)
+    assert "expected" in words[0]
+
+
+def _damage(bundle: Path, how: str) -> None:
+    import hashlib
+
+    model, card = bundle / bundles.MODEL_FILE, bundle / bundles.CARD_FILE
+    table = json.loads(card.read_text())
+    if how == "truncated":
+        model.write_bytes(model.read_bytes()[:100_000])
+        table["model_sha256"] = hashlib.sha256(model.read_bytes()).hexdigest()
+    elif how == "not_tflite":
+        model.write_bytes(b"\x89PNG" * 1000)
+        table["model_sha256"] = hashlib.sha256(model.read_bytes()).hexdigest()
+    elif how == "card":
+        table["labels"] = "two"
+    elif how == "shape":
+        table["input"]["shape"] = [1, 224, 224, 3]
+    elif how == "dtype":
+        table["outputs"][0]["dtype"] = "float32"
+    card.write_text(json.dumps(table))
+    if how == "no_card":
+        card.unlink()
