@@ -7,6 +7,8 @@ pictures give the same bytes. TensorFlow is imported when called, never at impor
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +57,7 @@ def quantize(model: Any, representative: Iterable[Floats], input_range: tuple[fl
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    converted = bytes(converter.convert())
+    converted = _convert(converter)
     check_full_integer(converted)
     source = interface(converted)[0][0]
     low, high = input_range
@@ -72,7 +74,13 @@ def to_float(model: Any) -> bytes:
     """The same graph as a float32 TFLite file, for comparing."""
     import tensorflow as tf
 
-    return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    return _convert(tf.lite.TFLiteConverter.from_keras_model(model))
+
+
+def _convert(converter: Any) -> bytes:
+    """Convert without the hundred lines that Keras prints: stdout is data."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return bytes(converter.convert())
 
 
 def _full_range(representative: Iterable[Floats], input_range: tuple[float, float]) -> Iterator[Floats]:
@@ -87,10 +95,10 @@ def _full_range(representative: Iterable[Floats], input_range: tuple[float, floa
 
 
 def _interpreter(content: bytes) -> Any:
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
     return interpreter
 

@@ -48,7 +48,10 @@ def match(
 def covers(one: Box, other: Box) -> bool:
     """Whether one of two boxes of like size lies mostly inside the other: a second box on the same lesion."""
     overlap = Box(
-        max(one.x_min, other.x_min), max(one.y_min, other.y_min), min(one.x_max, other.x_max), min(one.y_max, other.y_max)
+        max(one.x_min, other.x_min),
+        max(one.y_min, other.y_min),
+        min(one.x_max, other.x_max),
+        min(one.y_max, other.y_max),
     ).area
     small, large = sorted((one.area, other.area))
     return small > 0 and overlap >= 0.7 * small and small >= 0.2 * large

@@ -43,20 +43,24 @@ class Camera(Settings, frozen=True):
 class Phantom(Settings, frozen=True):
     """The drawn skin: how many lesions a person carries and how long a person is looked at."""
 
-    seed: int = 1
+    seed: Annotated[int, Meta(ge=0)] = 1
     lesions_per_person: Annotated[int, Meta(ge=0, le=4)] = 2
     frames_per_person: Count = 50
 
 
 class Quality(Settings, frozen=True):
-    """Limits of an acceptable picture, judged on a copy whose longer side is `side_px`."""
+    """Limits of an acceptable picture, judged on a copy whose longer side is `side_px`.
+
+    sharpness_min: 0 to 1, the part of the detail that a blur would take away. motion_max_px: in pixels of the copy.
+    """
 
     side_px: Count = 320
-    sharpness_min: float = 60.0
-    motion_max_px: Positive = 12.0
+    sharpness_min: Fraction = 0.38
+    motion_max_px: Positive = 8.0
     luma_min: float = 25.0
     luma_max: float = 235.0
-    clipped_fraction_max: Fraction = 0.04
+    clipped_fraction_max: Fraction = 0.1
+    glare_fraction_max: Fraction = 0.008
     verdict_max_age_ms: Count = 200
 
 

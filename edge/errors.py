@@ -56,6 +56,10 @@ class SealError(DermedgeError, ValueError):
     exit_code = EX_DATA
 
 
+class SessionError(DermedgeError, RuntimeError):
+    """Something happened in an encounter that cannot happen in its state."""
+
+
 class CameraError(DermedgeError, OSError):
     """The camera cannot be opened, or vanished."""
 

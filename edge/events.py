@@ -63,7 +63,7 @@ class EncounterOpened(Body, frozen=True, kw_only=True, tag="encounter_opened"):
 
 
 class EncounterClosed(Body, frozen=True, kw_only=True, tag="encounter_closed"):
-    """Sent for every person seen, findings or none. retakes: frames not accepted, by hint."""
+    """Sent for every person seen, findings or none. retakes: frames not accepted, by hint (hold-still)."""
 
     encounter: Encounter
     outcome: Literal["completed", "refused", "aborted"]

@@ -34,7 +34,7 @@ NAMES = frozenset(
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _hits: dict[str, int] = {}
-"""How often each armed name was hit in this process. The one global of the wing: a failpoint is reached from anywhere."""
+"""How often each armed name was hit in this process; global, for a failpoint is reached from anywhere."""
 
 
 def hit(name: str) -> None:

@@ -53,9 +53,7 @@ class FindingMaker:
             and track.score >= self._thresholds.get(track.label, 1.0)
         )
 
-    def _finding(
-        self, track: Track, best: BestView, encounter: events.Encounter, body_site: str
-    ) -> events.Finding:
+    def _finding(self, track: Track, best: BestView, encounter: events.Encounter, body_site: str) -> events.Finding:
         now = self._clock.now()
         score = min(track.score, 1.0)
         quality = best.report

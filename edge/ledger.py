@@ -1,4 +1,4 @@
-"""What the outbox promised, written beside it for whoever wants to count again. Off unless `outbox.ledger` names a file.
+"""What the outbox promised, written beside it, for whoever counts again. Off unless `outbox.ledger` names a file.
 
 One JSON object a line, each on the disk before the outbox goes on:
 
@@ -62,7 +62,7 @@ class Ledger:
         """Intents without their `committed` line, in the order written. Raises StoreError for a damaged ledger."""
         open_intents: dict[str, Unsettled] = {}
         try:
-            for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
+            for line in self.path.read_bytes().splitlines():
                 entry = msgspec.json.decode(line, type=Intent | Committed)
                 if isinstance(entry, Intent):
                     open_intents[entry.event_id] = Unsettled(entry.event_id, entry.sha256)
@@ -72,7 +72,7 @@ class Ledger:
             raise StoreError(f"expected a readable ledger at {self.path}; {error}") from error
         except msgspec.DecodeError as error:
             raise StoreError(
-                f"expected a line of a ledger at {self.path}:{number}; {error}; move the file aside"
+                f"expected `intend` and `committed` lines in {self.path}; {error}; move the file aside"
             ) from error
         return list(open_intents.values())
 

@@ -12,18 +12,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
-import msgspec
 
 from edge import config, events, failpoints, wire
-from edge.clock import Clock, uuid7
-from edge.errors import ConfigError, OutboxFullError, StoreError, WireError
+from edge.chain import Chain, Link
+from edge.clock import Clock
+from edge.errors import ConfigError, OutboxFullError, StoreError
 from edge.identity import Identity
 from edge.ledger import Committed, Intent, Ledger
-from edge.outbox_database import errors_told, open_database, prepare, transaction
-from edge.sealing import ciphertext_hash, seal, sha256
+from edge.outbox_database import claim, errors_told, fact, last_seq, open_database, prepare, put_fact, transaction
 
 __all__ = ["MAX_BYTES_MIN", "Outbox", "OutboxStatus", "Row", "open_database"]
 
@@ -31,6 +30,9 @@ MAX_BYTES_MIN = 256 * 1024
 RESERVED_PAGES = 16
 """Beyond the quota, for marks and commands: an acknowledgement must be taken by a full outbox too."""
 FREED_AT_ONCE = 64
+
+_PENDING = """SELECT seq, event_id, priority, message, appended_at, message_sha256 FROM events
+    WHERE acknowledged_at IS NULL AND seq > ?"""
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +73,7 @@ class Outbox:
         """Take over the connection. Raises ConfigError for a quota too small or another device's file; StoreError."""
         self._connection = connection
         self._path = connection.filename
-        self._identity = identity
-        self._recipients = identity.hub.recipients
+        self._device = identity.device
         self._clock = clock
         self._ledger = ledger
         self._lock = threading.RLock()
@@ -85,7 +86,8 @@ class Outbox:
             if settings.max_bytes < MAX_BYTES_MIN:
                 raise ConfigError(f"expected outbox.max_bytes of at least {MAX_BYTES_MIN}, got {settings.max_bytes}")
             self._limit_pages(self._quota_pages + RESERVED_PAGES)
-            self.epoch = self._claim()
+            self.epoch = claim(database, self._device)
+        self._chain = Chain("event", self._device, self.epoch, identity.hub.recipients, identity.signing_key)
         self._settle_ledger()
 
     def append(self, body: events.EventBody, priority: wire.Priority = "live") -> str:
@@ -101,32 +103,32 @@ class Outbox:
             return []
         try:
             with self._lock:
-                committed = self._append(bodies, priority)
+                links = self._append(bodies, priority)
                 self._full = False
         except OutboxFullError:
             self._full = True
             raise
-        self._note_committed(committed)
-        for listener in self._listeners:
-            listener()
-        return [entry.event_id for entry in committed]
+        failpoints.hit("outbox.after_commit")
+        self._note_committed([Committed(link.event_id, link.seq) for link in links])
+        self.changed()
+        return [link.event_id for link in links]
 
     def pending(self, after_seq: int, limit: int, priority: wire.Priority | None = None) -> list[Row]:
         """Unacknowledged rows beyond `after_seq`, by seq; of one priority, or of all. Raises StoreError."""
-        wanted = "" if priority is None else "AND priority = ?3"
-        query = f"""SELECT seq, event_id, priority, message, appended_at, message_sha256 FROM events
-            WHERE acknowledged_at IS NULL AND seq > ?1 {wanted} ORDER BY seq LIMIT ?2"""  # noqa: S608
-        bindings = (after_seq, limit) if priority is None else (after_seq, limit, priority)
         with self.opened() as database:
-            rows = database.execute(query, bindings).fetchall()
-        return [Row(*row[:4], datetime.fromisoformat(row[4]), row[5]) for row in rows]
+            if priority is None:
+                rows = database.execute(f"{_PENDING} ORDER BY seq LIMIT ?", (after_seq, limit)).fetchall()
+            else:
+                query = f"{_PENDING} AND priority = ? ORDER BY seq LIMIT ?"
+                rows = database.execute(query, (after_seq, priority, limit)).fetchall()
+        return [_row(*row) for row in rows]
 
     def acknowledge(self, acknowledgement: wire.Acknowledgement) -> int:
         """Mark what the hub names, where the bytes are the same; how many rows that were. Raises StoreError.
 
         The caller has verified the signature. What is another device's, another epoch's or marked already counts 0.
         """
-        if acknowledgement.device != self._identity.device or acknowledgement.epoch != self.epoch:
+        if acknowledgement.device != self._device or acknowledgement.epoch != self.epoch:
             _log.warning("an acknowledgement for another device or epoch marks nothing: %s", acknowledgement.device)
             return 0
         for receipt in acknowledgement.receipts:
@@ -160,11 +162,11 @@ class Outbox:
             ).get
             pages = database.pragma("page_count") - database.pragma("freelist_count")
             used_bytes = pages * database.pragma("page_size")
-            last_seq = self._last_seq()
+            highest = last_seq(database)
         oldest_s = 0.0
         if oldest is not None:
             oldest_s = max(0.0, (self._clock.now() - datetime.fromisoformat(oldest)).total_seconds())
-        return OutboxStatus(backlog, oldest_s, used_bytes, self._full, self.epoch, last_seq)
+        return OutboxStatus(backlog, oldest_s, used_bytes, self._full, self.epoch, highest)
 
     def on_append(self, listener: Callable[[], None]) -> None:
         """Call this after every append, on the thread that appended."""
@@ -186,67 +188,105 @@ class Outbox:
         with self._lock:
             self._connection.close()
 
-    def _append(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Committed]:
+    def _append(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
         """With the lock held; frees acknowledged rows until the append fits."""
+        while True:
+            try:
+                return self._append_once(bodies, priority)
+            except OutboxFullError:
+                if not self._free_oldest():
+                    raise
+
+    def _append_once(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
         with errors_told(self._path):
             self._limit_pages(self._quota_pages)
-        try:
-            while True:
-                try:
-                    return self._append_once(bodies, priority)
-                except OutboxFullError:
-                    if not self._free_oldest():
-                        raise
-        finally:
-            self._limit_pages(self._quota_pages + RESERVED_PAGES)
-
-    def _append_once(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Committed]:
-        try:
-            with errors_told(self._path):
+            try:
                 with transaction(self._connection):
-                    intents, committed = self._insert(bodies, priority)
+                    links = self._insert(bodies, priority)
                     if self._ledger is not None:
-                        self._ledger.intend(intents)
+                        self._ledger.intend([Intent(link.event_id, link.message_sha256, link.type) for link in links])
                     failpoints.hit("outbox.before_commit")
-                failpoints.hit("outbox.after_commit")
-        except OSError as error:
-            if isinstance(error, StoreError):
+            except StoreError:
                 raise
-            raise StoreError(f"expected the disk to take an event at {self._path}; {error}") from error
-        return committed
+            except OSError as error:
+                raise StoreError(f"expected the disk to take an event at {self._path}; {error}") from error
+            finally:
+                self._limit_pages(self._quota_pages + RESERVED_PAGES)
+        return links
 
-    def _insert(
-        self, bodies: Sequence[events.EventBody], priority: wire.Priority
-    ) -> tuple[list[Intent], list[Committed]]:
+    def _insert(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
         now = self._clock.now()
-        seq, previous = self._last_seq(), self._fact("last_hash")
-        intents: list[Intent] = []
-        committed: list[Committed] = []
+        seq, previous = last_seq(self._connection), fact(self._connection, "last_hash")
+        links: list[Link] = []
         for body in bodies:
-            seq += 1
-            header = wire.Header(
-                kind="event",
-                device=self._identity.device,
-                epoch=self.epoch,
-                seq=seq,
-                event_id=uuid7(now),
-                priority=priority,
-                prev_hash=previous,
-            )
-            envelope = seal(header, wire.encode(body), self._recipients, self._identity.signing_key)
-            message, previous = wire.encode_sealed(envelope), ciphertext_hash(envelope)
-            kind = str(body.__struct_config__.tag)
-            if len(message) > wire.MESSAGE_BYTES_MAX:
-                raise WireError(
-                    f"expected an event of at most {wire.MESSAGE_BYTES_MAX} bytes sealed, got a {kind} of "
-                    f"{len(message)}: send it in smaller parts"
-                )
-            digest = sha256(message)
+            link = self._chain.link(seq + 1, previous, body, priority, now)
             self._connection.execute(
                 "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (seq, header.event_id, priority, message, digest, previous, now.isoformat()),
+                (
+                    link.seq,
+                    link.event_id,
+                    priority,
+                    link.message,
+                    link.message_sha256,
+                    link.ciphertext_sha256,
+                    now.isoformat(),
+                ),
             )
-            intents.append(Intent(header.event_id, digest, kind))
-            committed.append(Committed(header.event_id, seq))
-        self._connection.execute("UPDATE facts SET value = ? WHERE name = 'last_hash'", (previous,))
-        return intents, committed
+            links.append(link)
+            seq, previous = link.seq, link.ciphertext_sha256
+        put_fact(self._connection, "last_hash", previous)
+        return links
+
+    def _mark(self, acknowledgement: wire.Acknowledgement, *, free: bool = False) -> int:
+        now = self._clock.now().isoformat()
+        change = "DELETE FROM events" if free else "UPDATE events SET acknowledged_at = :now"
+        where = "WHERE seq = :seq AND event_id = :event_id AND message_sha256 = :sha AND acknowledged_at IS NULL"
+        marked = 0
+        with self.opened() as database, transaction(database):
+            for receipt in acknowledgement.receipts:
+                database.execute(
+                    f"{change} {where}",
+                    {"now": now, "seq": receipt.seq, "event_id": receipt.event_id, "sha": receipt.message_sha256},
+                )
+                marked += database.changes()
+        return marked
+
+    def _free_oldest(self) -> int:
+        """Delete the oldest acknowledged rows; how many."""
+        with self.opened() as database, transaction(database):
+            database.execute(
+                "DELETE FROM events WHERE seq IN "
+                "(SELECT seq FROM events WHERE acknowledged_at IS NOT NULL ORDER BY seq LIMIT ?)",
+                (FREED_AT_ONCE,),
+            )
+            return database.changes()
+
+    def _limit_pages(self, pages: int) -> None:
+        self._connection.pragma("max_page_count", pages)
+
+    def _settle_ledger(self) -> None:
+        """Write the `committed` lines that a kill between commit and line left out."""
+        if self._ledger is None:
+            return
+        settled: list[Committed] = []
+        with self.opened() as database:
+            for event_id, digest in self._ledger.unsettled():
+                seq = database.execute(
+                    "SELECT seq FROM events WHERE event_id = ? AND message_sha256 = ?", (event_id, digest)
+                ).get
+                if seq is not None:
+                    settled.append(Committed(event_id, seq))
+        self._ledger.committed(settled)
+
+    def _note_committed(self, committed: Sequence[Committed]) -> None:
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.committed(committed)
+        except StoreError:
+            # The events are in the outbox: to fail now would have the caller store them twice.
+            _log.exception("a ledger line is missing until the outbox is opened again")
+
+
+def _row(seq: Any, event_id: Any, priority: Any, message: Any, appended_at: Any, digest: Any) -> Row:
+    return Row(seq, event_id, priority, message, datetime.fromisoformat(appended_at), digest)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import apsw
 
-from edge.errors import OutboxFullError, StoreError
+from edge.errors import ConfigError, OutboxFullError, StoreError
+from edge.wire import FIRST_PREVIOUS
 
 SCHEMA_VERSION = 1
 
@@ -33,8 +34,7 @@ CREATE TABLE events(
 ) STRICT;
 CREATE INDEX events_pending ON events(priority, seq) WHERE acknowledged_at IS NULL;
 CREATE TABLE commands(
-    response_seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    command_id TEXT NOT NULL UNIQUE,
+    command_id TEXT PRIMARY KEY,
     message BLOB NOT NULL,
     response BLOB NOT NULL,
     received_at TEXT NOT NULL
@@ -53,7 +53,7 @@ def open_database(path: Path) -> apsw.Connection:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(5000)
         if connection.pragma("journal_mode", "WAL") != "wal":
-            raise StoreError(f"expected a file system that takes SQLite's WAL at {path}: put the outbox on a local disk")
+            raise StoreError(f"expected a file system that takes SQLite's WAL at {path}: use a local disk")
         connection.pragma("synchronous", "FULL")
         connection.pragma("journal_size_limit", 4 * 1024 * 1024)
     return connection
@@ -74,6 +74,48 @@ def prepare(connection: apsw.Connection) -> None:
         with transaction(connection):
             connection.execute(SCHEMA)
             connection.pragma("user_version", SCHEMA_VERSION)
+
+
+def claim(connection: apsw.Connection, device: str) -> str:
+    """A new file becomes this device's, under a new epoch; the epoch. Raises ConfigError for another device's file."""
+    with transaction(connection):
+        connection.executemany(
+            "INSERT OR IGNORE INTO facts VALUES (?, ?)",
+            [
+                ("device", device),
+                ("epoch", os.urandom(16).hex()),
+                ("last_hash", FIRST_PREVIOUS),
+                ("response_epoch", os.urandom(16).hex()),
+                ("last_response_hash", FIRST_PREVIOUS),
+                ("last_response_seq", "0"),
+            ],
+        )
+    owner = fact(connection, "device")
+    if owner != device:
+        raise ConfigError(
+            f"expected the outbox of device {device!r} at {connection.filename}, got that of {owner!r}: set "
+            "outbox.path to another file"
+        )
+    return fact(connection, "epoch")
+
+
+def fact(connection: apsw.Connection, name: str) -> str:
+    """What the file knows of itself. Raises StoreError where it should know and does not."""
+    value: str | None = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).get
+    if value is None:
+        raise StoreError(f"expected the fact {name!r} in the outbox at {connection.filename}: the file is damaged")
+    return value
+
+
+def put_fact(connection: apsw.Connection, name: str, value: str) -> None:
+    """Change what `claim` has put there."""
+    connection.execute("UPDATE facts SET value = ? WHERE name = ?", (value, name))
+
+
+def last_seq(connection: apsw.Connection) -> int:
+    """The highest seq ever given out to an event in this file."""
+    seq: int | None = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get
+    return seq or 0
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _SIDE_RATIO_MAX = 1.6
 _BLIND_FRAMES_MAX = 15
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class BestView:
     """The frame that shows the lesion best. crop: RGB, longer side at most track.best_view_px; box_px as in that frame.
 
@@ -56,7 +56,7 @@ class BestView:
     merit: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Track:
     """class_scores: summed over the accepted frames. observations: accepted frames in which it was seen, out of
     `chances` in which it should have been. missed: frames since it was last seen. told: findings.py has taken it.
@@ -117,7 +117,8 @@ class Tracker:
         strong = [each for each in detections if each.score >= self._thresholds.get(each.label, 1.0)]
         seen, strong = self._match(self._live, strong)
         shift = self._camera_shift(seen, before, steps)
-        unseen = [track for track in self._live if track.missed and track not in [each for each, _ in seen]]
+        matched = {track.track_id for track, _ in seen}
+        unseen = [track for track in self._live if track.track_id not in matched]
         if shift is not None:
             for track in unseen:
                 track.box_px = _moved(before[track.track_id], shift, steps)
@@ -178,7 +179,14 @@ class Tracker:
             contrast = _contrast(rgb, detection.box_px)
             crop = _crop(rgb, detection.box_px, self._settings.best_view_px)
             track.best = BestView(
-                crop, detection.box_px, frame.size_px, frame.sequence, frame.captured_at, verdict.report, contrast, merit
+                crop,
+                detection.box_px,
+                frame.size_px,
+                frame.sequence,
+                frame.captured_at,
+                verdict.report,
+                contrast,
+                merit,
             )
 
     def _start(self, detection: Detection, frame: Frame, rgb: Pixels, verdict: Verdict) -> None:
@@ -270,4 +278,6 @@ def _crop(rgb: Pixels, box: Box, side_px: int) -> Pixels:
 def _contrast(rgb: Pixels, box: Box) -> NDArray[np.float64]:
     """(3,) mean R, G, B of the box's middle over that of the box with its surroundings."""
     inside, around = _window(rgb, box, -0.25), _window(rgb, box, 0.5)
-    return np.asarray(cv2.mean(inside)[:3]) / np.maximum(np.asarray(cv2.mean(around)[:3]), 1.0)
+    middle, whole = (np.asarray(cv2.mean(each)[:3], dtype=np.float64) for each in (inside, around))
+    contrast: NDArray[np.float64] = middle / np.maximum(whole, 1.0)
+    return contrast

@@ -20,7 +20,8 @@ HUB_TOPIC = f"{TOPIC_ROOT}/hub"
 SUITE: Literal["DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"] = "DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"
 """HPKE (RFC 9180) identifiers 0x0020, 0x0001, 0x0002, base mode; the body is AES-256-GCM under the wrapped key."""
 
-PART_BYTES_MAX = 192 * 1024
+PART_BYTES_MAX = 188 * 1024
+"""Of a picture's bytes: in base64, with the encounter and the header, they stay under MESSAGE_BYTES_MAX."""
 MESSAGE_BYTES_MAX = 256 * 1024
 FIRST_PREVIOUS = "0" * 64
 """prev_hash of an epoch's first event."""

@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -52,8 +52,8 @@ class HubIdentity:
     """What `hub ingest` needs to open what devices sealed, and to sign what it did with it."""
 
     hub: str
-    sealing_key: X25519PrivateKey
-    signing_key: Ed25519PrivateKey
+    sealing_key: X25519PrivateKey = field(repr=False)
+    signing_key: Ed25519PrivateKey = field(repr=False)
 
     @property
     def key_id(self) -> str:

@@ -68,12 +68,12 @@ class Store:
         refused = [each for each in messages if isinstance(each, Refused)]
         opened = [each for each in messages if isinstance(each, Opened)]
         answers = [each for each in opened if isinstance(each.body, CommandApplied)]
+        told = [each for each in opened if not isinstance(each.body, CommandApplied)]
         with self._engine.begin() as connection:
-            present, other = _store_events(connection, [each for each in opened if each not in answers])
+            present, other = _store_events(connection, told)
             store_responses(connection, answers)
             held = hold(connection, [*refused, *other])
             failpoints.hit("hub.before_commit")
-        failpoints.hit("hub.after_commit")
         return _outcomes(present, [*refused, *other], held)
 
     def note(self, words: Sequence[DeviceWord], work: Work) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edge.frame import Frame
+from edge.clock import Clock
+from edge.config import Config
+from edge.frame import Frame
+from edge.loading import load_named
 
 CAMERAS = {
     "replay": "edge.camera.replay:ReplayCamera",
@@ -28,3 +29,18 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the device; wakes a blocked `frames`. May be called twice."""
+
+
+def open_camera(config: Config, clock: Clock) -> Camera:
+    """The camera that `camera.source` names: "v4l2:/dev/video0", "replay:PATH", "phantom" or "package.module:Class".
+
+    Camera classes are constructed with (argument, config, clock); the argument is what follows a name of the table and
+    its colon, and empty for somebody else's class. Raises ConfigError for a source that nobody knows, CameraError for
+    a camera that does not open.
+    """
+    source = config.camera.source
+    name, _, argument = source.partition(":")
+    known = name in CAMERAS
+    factory = load_named("camera.source", name if known else source, CAMERAS)
+    camera: Camera = factory(argument if known else "", config, clock)
+    return camera

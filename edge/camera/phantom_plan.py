@@ -162,30 +162,23 @@ def _smooth(part: float) -> float:
 @lru_cache(maxsize=32)
 def _shapes(settings: Phantom, size_px: tuple[int, int], person: int) -> tuple[LesionShape, ...]:
     count, short = settings.lesions_per_person, min(size_px)
-    columns, rows = (2, 2) if count == 4 else (count, 1)
+    cells = np.array((2, 2) if count == 4 else (max(1, count), 1))
     if size_px[0] < size_px[1]:
-        columns, rows = rows, columns
-    cells = [(column, row) for row in range(rows) for column in range(columns)]
+        cells = cells[::-1]
+    cell_px = (np.array(size_px) - 2 * _VIEW_MARGIN * short) / cells
+    darkness = (person % SKIN_TYPES) / (SKIN_TYPES - 1)
     shapes = []
-    for index, (column, row) in enumerate(cells[:count]):
+    for index in range(count):
         rng = np.random.default_rng([settings.seed, person, 1, index])
-        cell = (np.array(size_px) - 2 * _VIEW_MARGIN * short) / (columns, rows)
-        side = min(float(rng.uniform(*SIDE_FRACTION)) * short, 0.85 * float(cell.min()))
-        radii = _radii(rng, side)
-        free = np.maximum(0, cell - side) / 2
-        centre = (np.array([column, row]) - (columns - 1) / 2 * np.array([1, 0]) - (rows - 1) / 2 * np.array([0, 1])) * cell
-        centre = centre + rng.uniform(-0.7, 0.7, 2) * free
-        darkness = (1 + person % SKIN_TYPES - 1) / (SKIN_TYPES - 1)
-        blackness = float(np.clip(rng.uniform(0.0, 0.45) + 0.5 * darkness, 0, 1))
-        shapes.append(
-            LesionShape(
-                f"p{person}l{index}",
-                (float(centre[0]), float(centre[1])),
-                radii,
-                (settings.seed, person, 2, index),
-                blackness,
-            )
-        )
+        side_px = min(float(rng.uniform(*SIDE_FRACTION)) * short, 0.85 * float(cell_px.min()))
+        radii_px = _radii(rng, side_px)
+        place = np.array([index % cells[0], index // cells[0]]) - (cells - 1) / 2
+        free_px = np.maximum(0, cell_px - side_px) / 2
+        x, y = place * cell_px + rng.uniform(-0.7, 0.7, 2) * free_px
+        # On dark skin a brown spot would hardly be darker than what surrounds it.
+        blackness = float(min(1.0, rng.uniform(0.0, 0.3) + 0.55 * darkness))
+        seed = settings.seed, person, 2, index
+        shapes.append(LesionShape(f"p{person}l{index}", (float(x), float(y)), radii_px, seed, blackness))
     return tuple(shapes)
 
 
@@ -193,7 +186,7 @@ def _radii(rng: np.random.Generator, side_px: float) -> Floats:
     """An irregular outline whose longer side is `side_px` at its visible edge."""
     angles = np.linspace(0, 2 * math.pi, OUTLINE_POINTS, endpoint=False)
     radii = np.ones(OUTLINE_POINTS)
-    for wave, amplitude in ((2, 0.11), (3, 0.06), (4, 0.04), (5, 0.03), (7, 0.018), (11, 0.01)):
+    for wave, amplitude in ((2, 0.16), (3, 0.09), (4, 0.05), (5, 0.035), (7, 0.02), (11, 0.012)):
         radii += amplitude * rng.uniform(0.4, 1.0) * np.cos(wave * angles + rng.uniform(0, 2 * math.pi))
     extent = max(np.ptp(radii * np.cos(angles)), np.ptp(radii * np.sin(angles)))
     return radii * side_px / (extent * _VISIBLE_EDGE)

@@ -21,13 +21,13 @@ Map = NDArray[np.float32]
 
 _MELANIN = 0.72, 1.0, 1.22
 _BLOOD = 0.05, 1.0, 0.75
-_BASE = 0.085, 0.085, 0.2
+_BASE = 0.085, 0.10, 0.30
 """Density of each channel R, G, B for a unit of melanin, a unit of blood, and of the skin's collagen alone."""
 _BROWN = 0.66, 1.0, 1.45
 _BLACK = 0.97, 1.0, 1.02
 """A lesion's pigment: thin brown melanin, and deep melanin, which looks bluish black."""
 _MELANIN_BY_TYPE = 0.08, 0.22, 0.48, 0.95, 1.75, 2.6
-_BLOOD_MEAN = 0.32
+_BLOOD_MEAN = 0.25
 _GAMMA = 2.2
 _HAIRY_EVERY = 3
 """Every third person has hairs in the picture."""
@@ -46,11 +46,11 @@ def draw_skin(plan: Plan, person: int) -> Pixels:
     rng = np.random.default_rng([plan.settings.seed, person, 0])
     unit = plan.short_px / 720
     melanin = np.float32(_MELANIN_BY_TYPE[plan.skin_type(person) - 1]) * (
-        1 + 0.07 * field(rng, shape, 150 * unit) + 0.05 * field(rng, shape, 40 * unit)
+        1 + 0.035 * field(rng, shape, 190 * unit) + 0.025 * field(rng, shape, 34 * unit)
     )
     melanin += np.float32(0.012) * field(rng, shape, 60 * unit)
-    blood = np.float32(_BLOOD_MEAN) * (1 + 0.14 * field(rng, shape, 110 * unit) + 0.08 * field(rng, shape, 22 * unit))
-    relief = _relief(rng, shape, unit)
+    blood = np.float32(_BLOOD_MEAN) * (1 + 0.09 * field(rng, shape, 130 * unit) + 0.08 * field(rng, shape, 22 * unit))
+    relief = _relief(rng, shape, unit) * np.float32(1 + 0.25 * _MELANIN_BY_TYPE[plan.skin_type(person) - 1])
     if person % _HAIRY_EVERY == 1:
         _draw_hairs(rng, relief, unit)
 
@@ -92,13 +92,13 @@ def _relief(rng: np.random.Generator, shape: tuple[int, int], unit: float) -> Ma
         noise = rng.standard_normal((max(2, int(rows)), max(2, int(columns))), dtype=np.float32)
         wide = cv2.resize(noise, shape[::-1], interpolation=cv2.INTER_CUBIC)
         # Where smooth noise crosses zero it draws thin closed lines.
-        furrows = np.maximum(furrows, np.exp(-np.square(wide * np.float32(3.2))))
+        furrows = np.maximum(furrows, np.exp(-np.square(wide * np.float32(2.6))))
     relief = np.float32(0.10) * furrows + np.float32(0.022) * field(rng, shape, 3 * unit)
     pores = int(shape[0] * shape[1] / (900 * unit * unit))
     dots = np.zeros(shape, dtype=np.float32)
     dots[rng.integers(0, shape[0], pores), rng.integers(0, shape[1], pores)] = rng.uniform(0.3, 1.0, pores)
-    dots = cv2.GaussianBlur(dots, (0, 0), 1.5 * unit)
-    return np.asarray(relief + np.float32(1.6 * unit * unit) * dots, dtype=np.float32)
+    soft = cv2.GaussianBlur(dots, (0, 0), 1.5 * unit)
+    return np.asarray(relief + np.float32(1.6 * unit * unit) * soft, dtype=np.float32)
 
 
 def _draw_hairs(rng: np.random.Generator, relief: Map, unit: float) -> None:
@@ -136,7 +136,8 @@ def _pigment(
     rows = slice(max(0, int(y - reach)), min(shape[0], int(y + reach) + 1))
     columns = slice(max(0, int(x - reach)), min(shape[1], int(x + reach) + 1))
     grid_y, grid_x = np.mgrid[rows, columns].astype(np.float32)
-    grid_x, grid_y = grid_x - np.float32(x), grid_y - np.float32(y)
+    # A pixel's middle lies half a pixel from its corner, which counts as its place.
+    grid_x, grid_y = grid_x + np.float32(0.5 - x), grid_y + np.float32(0.5 - y)
     angle = (np.arctan2(grid_y, grid_x) * np.float32(OUTLINE_POINTS / (2 * math.pi))).astype(np.int32) % OUTLINE_POINTS
     radius = np.hypot(grid_x, grid_y) / lesion.radii_px.astype(np.float32)[angle]
     patch = radius.shape
@@ -145,6 +146,6 @@ def _pigment(
     core_x, core_y = rng.uniform(-0.25, 0.25, 2) * reach / 1.3
     core = np.exp(-((grid_x - core_x) ** 2 + (grid_y - core_y) ** 2) / np.float32(2 * (0.42 * reach / 1.3) ** 2))
     patches = 0.22 * field(rng, patch, 0.45 * reach) + 0.12 * field(rng, patch, 9 * unit)
-    amount = inside * np.clip(1.0 + 0.75 * core + patches, 0.65, 2.4) * np.float32(rng.uniform(0.95, 1.25))
-    black = np.clip(lesion.blackness + 0.35 * core + 0.25 * field(rng, patch, 0.35 * reach), 0, 1)
+    amount = inside * np.clip(1.25 + 0.8 * core + patches, 0.8, 2.8) * np.float32(rng.uniform(0.95, 1.25))
+    black = np.clip(lesion.blackness + 0.4 * core + 0.15 * field(rng, patch, 0.35 * reach), 0, 1)
     return rows, columns, (amount * (1 - black)).astype(np.float32), (amount * black).astype(np.float32)

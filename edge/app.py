@@ -1,0 +1,239 @@
+"""The device at work: camera and watchdog, mailbox, quality, pipeline, delivery and screen, each on its own thread.
+
+The pipeline runs on the caller's thread and ends on SIGINT, SIGTERM, `frames`, `duration_s` or the source's last frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge import bundle, health
+from edge.camera.base import open_camera
+from edge.clock import Clock, SystemClock
+from edge.config import Config, Detect
+from edge.detect import Detector
+from edge.errors import StoreError
+from edge.findings import FindingMaker
+from edge.frame import Frame
+from edge.mailbox import Mailbox
+from edge.operators import open_operator
+from edge.pipeline import Pipeline, Statistics
+from edge.provisioned import Provisioned, open_provisioned
+from edge.quality import QualityJudge, QualityThread
+from edge.screen.server import Screen, Status
+from edge.session import Session
+from edge.trace import Trace
+from edge.track import Tracker
+from edge.triage import Triage
+from edge.watchdog import CameraState, Watchdog
+
+DRAIN_S = 15.0
+LAST_TRIES_S = 5.0
+WEAK_FRACTION = 0.5
+"""Scores from this fraction of the lowest label's threshold on may carry a track on (edge/track.py)."""
+
+_log = logging.getLogger(__name__)
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """One JSON line on stdout. rejected: by hint. p50_ms, p90_ms: frame in hand → findings kept."""
+
+    frames: int
+    dropped: int
+    accepted: int
+    rejected: dict[str, int]
+    findings: int
+    p50_ms: float | None
+    p90_ms: float | None
+    fps: float | None
+    acknowledged: int
+    backlog: int
+    camera_reopened: int
+    provisioned: bool
+
+
+class App:
+    """Everything wired. Raises what opening bundle, engine, identity, outbox, operator and trace raise."""
+
+    def __init__(self, config: Config, clock: Clock, trace: Trace | None = None) -> None:
+        self._config = config
+        model = bundle.load(Path(config.inference.bundle) if config.inference.bundle else None)
+        self.card = model.card
+        override = config.detect.score_threshold
+        thresholds = {each.name: each.score_threshold if override is None else override for each in self.card.labels}
+        weak = WEAK_FRACTION * min(thresholds.values())
+        detect = Detect(score_threshold=weak, max_detections=config.detect.max_detections)
+        self.mailbox: Mailbox[Frame] = Mailbox()
+        self.watchdog = Watchdog(lambda: open_camera(config, clock), self.mailbox, config.camera.stale_after_ms, clock)
+        self.quality = QualityThread(QualityJudge(config.quality), clock)
+        self.provisioned: Provisioned | None = open_provisioned(config, clock, self.describe)
+        self.pipeline = Pipeline(
+            detector=Detector(model, config.inference, detect),
+            judge=self.quality,
+            verdict_max_age_ms=config.quality.verdict_max_age_ms,
+            tracker=Tracker(config.track, thresholds),
+            findings=FindingMaker(config.track, self.card, thresholds, Triage(config.triage, thresholds), clock),
+            operator=open_operator(config),
+            session=Session(config.operator, clock, os.urandom),
+            store=self.provisioned.outbox if self.provisioned else None,
+            clock=clock,
+            trace=trace.write if trace else None,
+        )
+        self.screen = Screen(config.screen, self.card, self.status) if config.screen.port else None
+
+    def describe(self) -> dict[str, Any]:
+        """What wire.State says of camera, model and pipeline."""
+        camera, statistics = self.watchdog.state, self.pipeline.statistics
+        problem = self.pipeline.problem or camera.problem
+        told: dict[str, Any] = {
+            "capturing": not problem,
+            "frame_age_s": round(camera.frame_age_s, 3),
+            "camera_reopened": camera.reopened,
+            "problem": problem or None,
+            "model": f"{self.card.name} {self.card.version}",
+            "fps": _rounded(statistics.fps),
+            "p90_ms": _rounded(statistics.percentile_ms(0.9)),
+            "rejected_fraction": round(statistics.rejected_fraction, 4) if statistics.frames else None,
+        }
+        return {**told, **health.readings(self.provisioned.folder if self.provisioned else None)}
+
+    def status(self) -> Status:
+        """What the screen says beside the picture."""
+        camera, kept = self.watchdog.state, self.provisioned
+        try:
+            backlog = kept.outbox.status().backlog if kept else 0
+        except StoreError as error:
+            return Status("outbox", str(error), camera.frame_age_s, provisioned=True, connected=False, backlog=0)
+        kind, detail = _problem(self.pipeline.problem, camera)
+        connected = kept is not None and kept.delivery.hub_present
+        return Status(kind, detail, camera.frame_age_s, kept is not None, connected, backlog)
+
+    def run(self, stop: threading.Event, frames: int | None, duration_s: float | None, clock: Clock) -> RunSummary:
+        """Run to the end, close the encounter, drain. Raises what the camera cannot mend, once all is closed."""
+        with ExitStack() as closing:
+            if self.screen is not None:
+                self.screen.start()
+                closing.callback(self.screen.stop)
+            if self.provisioned is not None:
+                self.provisioned.delivery.start()
+            else:
+                _log.warning("not provisioned: this device shows what it detects, and keeps and sends nothing")
+            closing.callback(self.quality.stop)
+            self.watchdog.start()
+            closing.callback(self.watchdog.stop)
+            end_ns = None if duration_s is None else clock.monotonic_ns() + int(duration_s * 1e9)
+            while not stop.is_set() and (frames is None or self.pipeline.statistics.frames < frames):
+                if end_ns is not None and clock.monotonic_ns() >= end_ns:
+                    break
+                if not self._step(stop):
+                    break
+            self.watchdog.stop()
+            self._end(stop)
+            summary = self._summary()
+        if self.watchdog.failure is not None:
+            raise self.watchdog.failure
+        return summary
+
+    def _step(self, stop: threading.Event) -> bool:
+        """One frame, or a short wait; False when the source has ended."""
+        if not self.pipeline.flush():
+            stop.wait(0.5)
+            return True
+        frame = self.mailbox.take(0.25)
+        if frame is None:
+            return not self.mailbox.closed
+        view = self.pipeline.step(frame)
+        if view is not None and self.screen is not None:
+            self.screen.show(view)
+        return True
+
+    def _end(self, stop: threading.Event) -> None:
+        del stop  # what is left to do here is bounded, and a second signal ends the process at once
+        pause = threading.Event()
+        for _ in range(int(LAST_TRIES_S / 0.25)):
+            if self.pipeline.end():
+                break
+            pause.wait(0.25)
+        else:
+            _log.error("the end of the encounter could not be kept: %s", self.pipeline.problem)
+        if self.provisioned is not None and not self.provisioned.delivery.stop(DRAIN_S):
+            _log.warning("%d events wait in the outbox for the next start", self.provisioned.outbox.status().backlog)
+
+    def _summary(self) -> RunSummary:
+        statistics: Statistics = self.pipeline.statistics
+        return RunSummary(
+            frames=statistics.frames,
+            dropped=self.mailbox.dropped,
+            accepted=statistics.accepted,
+            rejected=statistics.rejected,
+            findings=statistics.findings,
+            p50_ms=_rounded(statistics.percentile_ms(0.5)),
+            p90_ms=_rounded(statistics.percentile_ms(0.9)),
+            fps=_rounded(statistics.fps),
+            acknowledged=self.provisioned.acknowledged() if self.provisioned else 0,
+            backlog=self.provisioned.outbox.status().backlog if self.provisioned else 0,
+            camera_reopened=self.watchdog.state.reopened,
+            provisioned=self.provisioned is not None,
+        )
+
+
+def run(
+    config: Config,
+    *,
+    frames: int | None = None,
+    duration_s: float | None = None,
+    trace: Path | None = None,
+    clock: Clock | None = None,
+) -> RunSummary:
+    """Run the device on this thread until it ends or is told to. Raises DermedgeError."""
+    clock = clock or SystemClock()
+    stop = threading.Event()
+    with ExitStack() as closing:
+        written = None if trace is None else Trace(trace, config.camera.source)
+        if written is not None:
+            closing.callback(written.close)
+        closing.enter_context(_signals(stop.set))
+        return App(config, clock, written).run(stop, frames, duration_s, clock)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `stop` once; a second one ends the process as it always would."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def on_signal(number: int, frame: object) -> None:
+        del number, frame
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread; whoever runs us elsewhere ends us otherwise
+        return
+    for number in numbers:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _problem(outbox: str, camera: CameraState) -> tuple[str, str]:
+    if outbox:
+        return "outbox", outbox
+    return ("camera", camera.problem) if camera.problem else ("", "")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

@@ -1,0 +1,270 @@
+"""Outbox → publisher → hub, and the hub's acknowledgements and commands back.
+
+One thread does all the work; the publisher's thread only puts what came into the inbox. An event is done when the hub's
+own signed acknowledgement names its bytes, and by nothing else. While no hub is present nothing is sent: a broker
+acknowledges what nobody is subscribed to. Priority: urgent, live, backlog; within one, by seq.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from edge import config, failpoints, wire
+from edge.clock import Clock
+from edge.commands import Commands
+from edge.errors import DermedgeError, SealError, WireError
+from edge.identity import Identity
+from edge.outbox import Outbox, Row
+from edge.publish.base import Publisher
+from edge.sealing import verify_signed
+from edge.state import encode_state
+
+PRIORITIES: tuple[wire.Priority, ...] = ("urgent", "live", "backlog")
+INBOX_MAX = 1024
+"""Beyond this the oldest message that came is forgotten: what it acknowledged goes again."""
+WAIT_MAX_S = 0.25
+CLOGGED_S = 0.02
+TROUBLE_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Flight(NamedTuple):
+    """An event on its way. sent_ns: on the clock's monotonic time."""
+
+    message_sha256: str
+    sent_ns: int
+
+
+class _Came(NamedTuple):
+    """What the publisher's thread noted; topic "" stands for a new connection."""
+
+    topic: str
+    payload: bytes
+
+
+class Delivery:
+    """Keeps one outbox empty, as far as broker and hub allow."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        publisher: Publisher,
+        identity: Identity,
+        settings: config.Delivery,
+        clock: Clock,
+        describe: Callable[[], dict[str, Any]],
+    ) -> None:
+        """`describe`: further fields of wire.State, asked for on every state."""
+        self._outbox = outbox
+        self._publisher = publisher
+        self._identity = identity
+        self._settings = settings
+        self._clock = clock
+        self._describe = describe
+        self._commands = Commands(outbox, identity, clock)
+        self._topics = {
+            leaf: wire.device_topic(identity.site, identity.device, leaf)
+            for leaf in ("event", "ack", "cmd", "rsp", "status", "state")
+        }
+        self._wake = threading.Condition()
+        self._inbox: deque[_Came] = deque(maxlen=INBOX_MAX)
+        self._something_new = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        # From here on the delivery thread's own.
+        self._presence: wire.HubPresence | None = None
+        self._in_flight: dict[int, _Flight] = {}
+        self._sent_to = dict.fromkeys(PRIORITIES, 0)
+        self._announced = False
+        self._state_due_ns = 0
+        outbox.on_append(self._rouse)
+
+    @property
+    def hub_present(self) -> bool:
+        """Whether the hub has said that it is here, on this connection."""
+        return self._presence is not None and self._publisher.connected
+
+    @property
+    def idle(self) -> bool:
+        """Whether the hub has acknowledged every event. Raises StoreError."""
+        return self._outbox.status().backlog == 0
+
+    def start(self) -> None:
+        """Connect, and deliver from now on."""
+        self._publisher.start(
+            self._identity.device,
+            [(wire.HUB_TOPIC, 1), (self._topics["ack"], 0), (self._topics["cmd"], 1)],
+            lambda: self._note(_Came("", b"")),
+            lambda topic, payload, _retained: self._note(_Came(topic, payload)),
+            will=(self._topics["status"], self._status(online=False)),
+        )
+        self._thread.start()
+
+    def stop(self, drain_s: float) -> bool:
+        """Wait up to `drain_s` for the acknowledgement of every event, say goodbye, end; whether all were acknowledged.
+
+        What was not stays in the outbox, for the next start. Raises StoreError, after all has ended.
+        """
+        self._rouse()
+        deadline_ns = self._clock.monotonic_ns() + int(drain_s * 1e9)
+        try:
+            while not (done := self.idle) and self._clock.monotonic_ns() < deadline_ns and self._thread.is_alive():
+                with self._wake:
+                    self._wake.wait(0.02)
+        finally:
+            with self._wake:
+                self._stopping = True
+                self._wake.notify_all()
+            if self._thread.is_alive():
+                self._thread.join(5.0)
+            self._publisher.publish(self._topics["status"], self._status(online=False), qos=1, retain=True)
+            self._publisher.stop()
+        return done or self.idle
+
+    def _note(self, came: _Came) -> None:
+        with self._wake:
+            self._inbox.append(came)
+            self._wake.notify_all()
+
+    def _rouse(self) -> None:
+        with self._wake:
+            self._something_new = True
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            wait_s = TROUBLE_S
+            try:
+                wait_s = self._step()
+            except DermedgeError as error:
+                _log.error("delivery goes on after: %s", error)
+            except Exception:  # noqa: BLE001  (logged; a delivery thread that ended would be a silent device)
+                _log.exception("delivery goes on after an error of its own")
+            with self._wake:
+                if not self._inbox and not self._something_new and not self._stopping:
+                    self._wake.wait(wait_s)
+                if self._stopping:
+                    return
+                self._something_new = False
+
+    def _step(self) -> float:
+        """Everything that can be done now; how many seconds nothing will have to be done for, unless woken."""
+        self._read_inbox()
+        if not self._publisher.connected:
+            return WAIT_MAX_S
+        self._announce()
+        if self._presence is None:
+            return WAIT_MAX_S
+        return WAIT_MAX_S if self._resend_late() and self._send_new() else CLOGGED_S
+
+    def _read_inbox(self) -> None:
+        while True:
+            with self._wake:
+                if not self._inbox:
+                    return
+                came = self._inbox.popleft()
+            if came.topic == "":
+                self._presence = None
+                self._announced = False
+                self._start_over()
+            elif came.topic == wire.HUB_TOPIC:
+                self._hub_said(came.payload)
+            elif came.topic == self._topics["ack"]:
+                self._acknowledged(came.payload)
+            elif came.topic == self._topics["cmd"]:
+                self._commanded(came.payload)
+
+    def _start_over(self) -> None:
+        """Everything unacknowledged goes again."""
+        self._in_flight.clear()
+        self._sent_to = dict.fromkeys(PRIORITIES, 0)
+
+    def _hub_said(self, payload: bytes) -> None:
+        presence: wire.HubPresence | None = None
+        if payload:
+            try:
+                presence = wire.decode(payload, wire.HubPresence)
+            except WireError as error:
+                _log.warning("what stands on %s is no hub's presence: %s", wire.HUB_TOPIC, error)
+        if presence is not None and presence.hub != self._identity.hub.hub:
+            _log.error("hub %s is here, this device's is %s: nothing is sent", presence.hub, self._identity.hub.hub)
+            presence = None
+        if presence is not None and presence != self._presence:
+            self._start_over()
+        self._presence = presence
+
+    def _acknowledged(self, payload: bytes) -> None:
+        try:
+            signed: wire.Signed = wire.decode(payload, wire.Signed)
+            text = verify_signed("acknowledgement", signed, self._identity.hub.signer)
+            acknowledgement: wire.Acknowledgement = wire.decode(text, wire.Acknowledgement)
+        except (WireError, SealError) as error:
+            _log.warning("an acknowledgement was refused: %s", error)
+            return
+        failpoints.hit("delivery.after_acknowledgement")
+        marked = self._outbox.acknowledge(acknowledgement)
+        if acknowledgement.device != self._identity.device or acknowledgement.epoch != self._outbox.epoch:
+            return
+        for receipt in acknowledgement.receipts:
+            flight = self._in_flight.get(receipt.seq)
+            if flight is not None and flight.message_sha256 == receipt.message_sha256:
+                del self._in_flight[receipt.seq]
+        if marked:
+            with self._wake:
+                self._wake.notify_all()
+
+    def _commanded(self, payload: bytes) -> None:
+        response = self._commands.take(payload)
+        if response is not None and not self._publisher.publish(self._topics["rsp"], response, qos=1):
+            _log.info("a response waits until the hub sends its command again")
+
+    def _announce(self) -> None:
+        """Status once a connection, state every so often; both are retained, and a broker forgets."""
+        now_ns = self._clock.monotonic_ns()
+        if not self._announced:
+            if not self._publisher.publish(self._topics["status"], self._status(online=True), qos=1, retain=True):
+                return
+            self._announced = True
+            self._state_due_ns = now_ns
+        if now_ns >= self._state_due_ns:
+            state = encode_state(self._outbox.status(), self._clock, self._describe)
+            if self._publisher.publish(self._topics["state"], state, qos=1, retain=True):
+                self._state_due_ns = now_ns + int(self._settings.state_every_s * 1e9)
+
+    def _resend_late(self) -> bool:
+        """Send again what lacks its acknowledgement for too long; False where the publisher takes no more."""
+        late_ns = self._clock.monotonic_ns() - int(self._settings.resend_after_s * 1e9)
+        for seq in [seq for seq, flight in self._in_flight.items() if flight.sent_ns <= late_ns]:
+            rows = self._outbox.pending(seq - 1, 1)
+            if not rows or rows[0].seq != seq:
+                del self._in_flight[seq]
+            elif not self._publish(rows[0]):
+                return False
+        return True
+
+    def _send_new(self) -> bool:
+        """Fill the window; False where the publisher takes no more."""
+        for priority in PRIORITIES:
+            room = self._settings.window - len(self._in_flight)
+            if room <= 0:
+                return True
+            for row in self._outbox.pending(self._sent_to[priority], room, priority):
+                if row.seq not in self._in_flight and not self._publish(row):
+                    return False
+                self._sent_to[priority] = row.seq
+        return True
+
+    def _publish(self, row: Row) -> bool:
+        if not self._publisher.publish(self._topics["event"], row.message):
+            return False
+        self._in_flight[row.seq] = _Flight(row.message_sha256, self._clock.monotonic_ns())
+        failpoints.hit("delivery.after_publish")
+        return True
+
+    def _status(self, *, online: bool) -> bytes:
+        return wire.encode(wire.Status(ts=self._clock.now(), online=online))

@@ -1,0 +1,65 @@
+"""Scripted operators, and the table of those that ship. Each is constructed with the whole Config."""
+
+from __future__ import annotations
+
+from edge.config import Config
+from edge.frame import Frame
+from edge.loading import load_named
+from edge.session import Operator, Scope, SessionChange
+
+OPERATORS = {
+    "single": "edge.operators:SingleOperator",
+    "phantom": "edge.operators:PhantomOperator",
+}
+"""operator.script → "module:Class"; a name with a colon is imported as it is."""
+
+REFUSES_EVERY = 7
+NO_PICTURES_EVERY = 6
+
+
+def open_operator(config: Config) -> Operator:
+    """The operator that `operator.script` names. Raises ConfigError."""
+    operator: Operator = load_named("operator.script", config.operator.script, OPERATORS)(config)
+    return operator
+
+
+class SingleOperator:
+    """One encounter with consent for the whole run."""
+
+    def __init__(self, config: Config) -> None:
+        del config
+        self._begun = False
+
+    def step(self, frame: Frame) -> list[SessionChange]:
+        del frame
+        if self._begun:
+            return []
+        self._begun = True
+        return [SessionChange("person_came"), SessionChange("consented", scope=("screening", "pictures"))]
+
+
+class PhantomOperator:
+    """Follows the phantom's timetable: a new person, a new encounter.
+
+    Every sixth person agrees to screening without pictures, every seventh refuses, so that the first six, one of each
+    skin type, all consent.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._frames_per_person = config.phantom.frames_per_person
+        self._person: int | None = None
+
+    def step(self, frame: Frame) -> list[SessionChange]:
+        person = frame.sequence // self._frames_per_person
+        if person == self._person:
+            return []
+        changes = [] if self._person is None else [SessionChange("person_left")]
+        self._person = person
+        changes.append(SessionChange("person_came", body_site="forearm"))
+        if person % REFUSES_EVERY == REFUSES_EVERY - 1:
+            changes.append(SessionChange("refused", reason="photography"))
+        else:
+            without = person % NO_PICTURES_EVERY == NO_PICTURES_EVERY - 1
+            scope: tuple[Scope, ...] = ("screening",) if without else ("screening", "pictures")
+            changes.append(SessionChange("consented", scope=scope))
+        return changes

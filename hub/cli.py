@@ -1,0 +1,147 @@
+"""`dermedge hub …`. What a subcommand needs is imported when it runs, so that --help stays light."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import DermedgeError, UsageError
+
+DEFAULT_PORT = 8640
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands of `dermedge hub`."""
+    actions = parser.add_subparsers(dest="hub_action", metavar="ACTION", required=True)
+
+    init = actions.add_parser("init", help="make a hub: its keys and its database, in a new folder")
+    init.add_argument("directory", type=Path, metavar="DIR")
+
+    device = actions.add_parser("device", help="the registry of devices")
+    registry = device.add_subparsers(dest="device_action", metavar="ACTION", required=True)
+    add = registry.add_parser("add", help="register a device by the device.json that `dermedge provision` wrote")
+    add.add_argument("file", type=Path, metavar="FILE")
+    _add_directory(add)
+    _add_directory(registry.add_parser("list", help="one line a device: site, name, key, since"))
+
+    ingest = actions.add_parser("ingest", help="take events from the broker: open, verify, store once, acknowledge")
+    _add_directory(ingest)
+    ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
+
+    serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
+    _add_directory(serve)
+    serve.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="P", help="default: %(default)s")
+    serve.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Raises DermedgeError; the command turns it into one line and an exit code."""
+    match arguments.hub_action:
+        case "init":
+            return _init(arguments.directory)
+        case "device" if arguments.device_action == "add":
+            return _device_add(arguments.dir, arguments.file)
+        case "device":
+            return _device_list(arguments.dir)
+        case "ingest":
+            return _ingest(arguments.dir, arguments.broker)
+        case _:
+            return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m hub.cli`, the same subcommands without the rest of dermedge."""
+    parser = argparse.ArgumentParser(prog="dermedge hub")
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(argv))
+    except DermedgeError as error:
+        print(f"dermedge hub: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, required=True, metavar="DIR", help="the hub's folder")
+
+
+def _init(directory: Path) -> int:
+    from edge.clock import SystemClock
+    from hub import database, keys
+
+    keys.refuse_existing(directory, (*keys.KEY_FILES, database.DATABASE_FILE))
+    public, private, escrow = keys.create(directory, SystemClock())
+    path = database.create(directory)
+    print(f"{public}    public: give it to `dermedge provision --hub-keys`")
+    print(f"{private}    secret: stays here, only `dermedge hub ingest` reads it")
+    print(f"{escrow}    secret: move escrow-private.json offline now; it opens events if this hub's key is lost")
+    print(f"{path}    database")
+    return 0
+
+
+def _device_add(directory: Path, file: Path) -> int:
+    from edge.clock import SystemClock
+    from hub import database, registry
+
+    device_keys = registry.read_device_keys(file)
+    engine = database.open_database(directory)
+    added = registry.add(engine, device_keys, SystemClock())
+    engine.dispose()
+    print(f"{device_keys.device} at site {device_keys.site}: {'registered' if added else 'was registered already'}")
+    return 0
+
+
+def _device_list(directory: Path) -> int:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from edge.sealing import key_id
+    from hub import database, registry
+
+    engine = database.open_database(directory, read_only=True)
+    for row in registry.listed(engine):
+        key = key_id(Ed25519PublicKey.from_public_bytes(row["sign_key"]))
+        print(row["site"], row["device"], key, row["added_at"].isoformat(timespec="seconds"), sep="\t")
+    engine.dispose()
+    return 0
+
+
+def _ingest(directory: Path, broker: str) -> int:
+    from edge.clock import SystemClock
+    from edge.config import Broker
+    from edge.publish.base import open_publisher
+    from hub import ingest
+
+    host, port = _address(broker)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
+    publisher = open_publisher("mqtt", Broker(host=host, port=port))
+    until = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: until.set())
+    ingest.run(directory, publisher, SystemClock(), until)
+    return 0
+
+
+def _serve(directory: Path, port: int, *, show: bool) -> int:
+    if not 1 <= port <= 65535:
+        raise UsageError(f"expected --port between 1 and 65535, got {port}")
+    from edge.clock import SystemClock
+    from hub.dashboard.serve import serve
+
+    print(f"the hub's page: http://127.0.0.1:{port}/ (Ctrl-C ends it)", file=sys.stderr)
+    serve(directory, port, SystemClock(), show=show)
+    return 0
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise UsageError(f"expected --broker HOST:PORT, got {text!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The hub on the broker: takes what devices send, says that it is here, sends acknowledgements.
+
+QoS 0 both ways for events and acknowledgements: the receipt that counts is ours, signed, after the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from edge.clock import Clock
+from edge.publish.base import Publisher
+from edge.sealing import sign
+from edge.wire import HUB_TOPIC, TOPIC_ROOT, Acknowledgement, HubPresence, Receipt, device_topic, encode
+from hub.inbox import Inbox, Word
+from hub.keys import HubIdentity
+from hub.opening import Arrival
+from hub.store import Outcome
+
+SUBSCRIPTIONS = tuple(
+    (f"{TOPIC_ROOT}/+/+/{leaf}", qos) for leaf, qos in (("event", 0), ("rsp", 0), ("status", 1), ("state", 1))
+)
+NOBODY = b""
+"""An empty retained payload clears the topic: the hub is not here."""
+
+_log = logging.getLogger(__name__)
+
+
+class Subscription:
+    """What the network thread calls only queues; it never touches the database."""
+
+    def __init__(self, publisher: Publisher, inbox: Inbox, identity: HubIdentity, clock: Clock) -> None:
+        self._publisher = publisher
+        self._inbox = inbox
+        self._identity = identity
+        self._clock = clock
+
+    @property
+    def connected(self) -> bool:
+        return self._publisher.connected
+
+    @property
+    def problem(self) -> str:
+        return self._publisher.problem
+
+    def start(self) -> None:
+        """Connects, for ever; the will takes the hub's presence away when this process dies."""
+        self._publisher.start(
+            f"dermedge-hub-{self._identity.hub}",
+            SUBSCRIPTIONS,
+            self._announce,
+            self._take,
+            (HUB_TOPIC, NOBODY),
+        )
+
+    def stop(self) -> None:
+        """Takes the presence away, then disconnects."""
+        self._publisher.publish(HUB_TOPIC, NOBODY, qos=0, retain=True)
+        self._publisher.stop()
+
+    def acknowledge(self, outcomes: Sequence[Outcome]) -> None:
+        """One signed acknowledgement a device and epoch. What does not reach the network, the device asks for again."""
+        groups: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
+        for each in outcomes:
+            groups[each.device.site, each.device.device, each.epoch].append(each)
+        for (site, device, epoch), group in groups.items():
+            receipts = tuple(
+                Receipt(
+                    event_id=each.event_id, seq=each.seq, message_sha256=each.message_sha256, outcome=each.outcome
+                )
+                for each in group
+            )
+            message = Acknowledgement(device=device, epoch=epoch, ts=self._clock.now(), receipts=receipts)
+            signed = sign("acknowledgement", encode(message), self._identity.signing_key)
+            if not self._publisher.publish(device_topic(site, device, "ack"), signed):
+                _log.info("%d receipts for %s found no connection; it will send its events again", len(group), device)
+
+    def _announce(self) -> None:
+        presence = HubPresence(ts=self._clock.now(), hub=self._identity.hub, key_id=self._identity.key_id)
+        self._publisher.publish(HUB_TOPIC, encode(presence), qos=1, retain=True)
+        _log.info("connected to the broker; taking events as hub %s", self._identity.hub)
+
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
+        now = self._clock.now()
+        leaf = topic.rpartition("/")[2]
+        if leaf in {"event", "rsp"}:
+            taken = self._inbox.put_event(Arrival(payload, now))
+        else:
+            taken = self._inbox.put_word(Word(topic, payload, now, retained))
+        if not taken and self._inbox.dropped % 1000 == 1:
+            _log.warning(
+                "no room for a message (%d so far): the database is slow or away; devices keep what is not acknowledged",
+                self._inbox.dropped,
+            )

@@ -1,0 +1,70 @@
+"""A provisioned device with an outbox in a folder of its own, and a clock that stands still until it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge import config
+from edge.clock import Clock
+from edge.identity import Identity
+from edge.ledger import Ledger
+from edge.outbox import Outbox, open_database
+from tests.golden.keys import Keys, read_keys
+
+MakeOutbox = Callable[..., Outbox]
+
+
+class HandClock:
+    """A Clock that tests move."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+        self.elapsed_ns = 0
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic_ns(self) -> int:
+        return self.elapsed_ns
+
+    def synchronised(self) -> bool:
+        return True
+
+    def forward(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self.elapsed_ns += int(seconds * 1e9)
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return read_keys()
+
+
+@pytest.fixture
+def identity(keys: Keys) -> Identity:
+    return keys.identity()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def make_outbox(tmp_path: Path, identity: Identity, clock: HandClock) -> Iterator[MakeOutbox]:
+    """Opens `outbox.db` of the test's folder, again and again if asked; everything is closed at the end."""
+    with ExitStack() as closing:
+
+        def make(
+            max_bytes: int = 2**20, ledger: Ledger | None = None, name: str = "outbox.db", by: Clock = clock
+        ) -> Outbox:
+            outbox = Outbox(open_database(tmp_path / name), identity, by, config.Outbox(max_bytes=max_bytes), ledger)
+            closing.callback(outbox.close)
+            return outbox
+
+        yield make
