@@ -209,8 +209,11 @@ class Demonstration:
         lesions = recount(
             settings, (camera.width_px, camera.height_px), accepted_sequences(device / "trace.jsonl"), findings
         )
-        plan = {"phantom": {"seed": settings.seed, "lesions_per_person": settings.lesions_per_person}}
-        plan |= {"planted": sorted(lesions.planted), "found": sorted(lesions.found)}
+        plan = {
+            "phantom": {"seed": settings.seed, "lesions_per_person": settings.lesions_per_person},
+            "planted": sorted(lesions.planted),
+            "found": sorted(lesions.found),
+        }
         (self._folder / "plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
         return {
             **{key: summary[key] for key in ("frames", "dropped", "accepted", "rejected")},

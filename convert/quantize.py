@@ -20,7 +20,7 @@ from edge.errors import DermedgeError
 
 Floats = NDArray[np.float32]
 RECIPE = "static_wi8_ai8"
-"""Weights int8 per channel (activation inputs of a depthwise or plain convolution), activations int8 per tensor, static."""
+"""Static: weights int8 per channel, activations int8 per tensor."""
 _INTEGER = frozenset({"int8", "int32", "int64", "bool"})
 _FORBIDDEN_OPS = frozenset({"QUANTIZE", "DEQUANTIZE", "FLEX"})
 
@@ -85,7 +85,7 @@ def _convert(converter: Any) -> bytes:
 
 def _full_range(representative: Iterable[Floats], input_range: tuple[float, float]) -> Iterator[Floats]:
     count = 0
-    for count, picture in enumerate(representative, start=1):  # noqa: B007 - counted to refuse an empty dataset
+    for count, picture in enumerate(representative, start=1):
         if count == 1:
             picture = picture.copy()  # noqa: PLW2901 - the caller's array stays as it is
             picture[0, 0, 0, :], picture[0, 0, 1, :] = input_range
@@ -130,7 +130,7 @@ def check_full_integer(content: bytes) -> None:
         for each in interpreter.get_tensor_details()
         if np.dtype(each["dtype"]).name not in _INTEGER and each["name"]
     ]
-    ops = [str(each["op_name"]) for each in interpreter._get_ops_details()]  # noqa: SLF001 - no public list of ops
+    ops = [str(each["op_name"]) for each in interpreter._get_ops_details()]
     converting = sorted({op for op in ops if op in _FORBIDDEN_OPS or op.startswith("Flex")})
     if floats or converting:
         raise QuantizeError(

@@ -65,7 +65,7 @@ class App:
     """Everything wired. Raises what opening bundle, engine, identity, outbox, operator and trace raise."""
 
     def __init__(self, config: Config, clock: Clock, trace: Trace | None = None) -> None:
-        self._config = config
+        self._delivered = False
         model = bundle.load(Path(config.inference.bundle) if config.inference.bundle else None)
         self.card = model.card
         override = config.detect.score_threshold
@@ -124,7 +124,9 @@ class App:
                 self.screen.start()
                 closing.callback(self.screen.stop)
             if self.provisioned is not None:
+                closing.callback(self.provisioned.close)
                 self.provisioned.delivery.start()
+                closing.callback(self._deliver_rest, 0.0)
             else:
                 _log.warning("not provisioned: this device shows what it detects, and keeps and sends nothing")
             closing.callback(self.quality.stop)
@@ -137,7 +139,8 @@ class App:
                 if not self._step(stop):
                     break
             self.watchdog.stop()
-            self._end(stop)
+            self._close_encounter()
+            self._deliver_rest(DRAIN_S)
             summary = self._summary()
         if self.watchdog.failure is not None:
             raise self.watchdog.failure
@@ -156,16 +159,21 @@ class App:
             self.screen.show(view)
         return True
 
-    def _end(self, stop: threading.Event) -> None:
-        del stop  # what is left to do here is bounded, and a second signal ends the process at once
+    def _close_encounter(self) -> None:
+        """A full outbox may get space while the hub acknowledges, so this is tried for a few seconds."""
         pause = threading.Event()
         for _ in range(int(LAST_TRIES_S / 0.25)):
             if self.pipeline.end():
-                break
+                return
             pause.wait(0.25)
-        else:
-            _log.error("the end of the encounter could not be kept: %s", self.pipeline.problem)
-        if self.provisioned is not None and not self.provisioned.delivery.stop(DRAIN_S):
+        _log.error("the end of the encounter could not be kept: %s", self.pipeline.problem)
+
+    def _deliver_rest(self, drain_s: float) -> None:
+        """Stop the delivery, once."""
+        if self.provisioned is None or self._delivered:
+            return
+        self._delivered = True
+        if not self.provisioned.delivery.stop(drain_s):
             _log.warning("%d events wait in the outbox for the next start", self.provisioned.outbox.status().backlog)
 
     def _summary(self) -> RunSummary:

@@ -5,6 +5,7 @@ Pillow decides whether a file is whole: OpenCV decodes the first rows of a trunc
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import warnings
@@ -52,6 +53,8 @@ _PNG_END = b"IEND\xaeB`\x82"
 """Without this check a PNG that lost its last bytes passes: all of its pixels may already be there."""
 _TAIL_BYTES = 4096
 _MID_GREY = 128
+# Pillow logs what it then raises; without a handler of anybody's that would be a second line on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 _NOTES = {
     "1": "black and white, spread to RGB",
     "L": "grey, spread to RGB",
@@ -119,8 +122,8 @@ def encode_jpeg(rgb: Pixels, quality: int) -> bytes:
 def _read(path: Path, file: BinaryIO) -> Picture:
     with _open(path, file) as image:
         _check_size(path, image.size)
-        notes = _frame_notes(image)
         try:
+            notes = _frame_notes(image)
             image.load()
         except _DAMAGED as error:
             raise _damaged(path, _one_line(error)) from error

@@ -28,11 +28,18 @@ class Provisioned:
     folder: Path
     last_seq: int
     backlog: int
+    ledger: Ledger | None = None
 
     def acknowledged(self) -> int:
         """Events acknowledged since the start of the run."""
         status = self.outbox.status()
         return self.backlog + status.last_seq - self.last_seq - status.backlog
+
+    def close(self) -> None:
+        """Close the files; the delivery has stopped by then."""
+        self.outbox.close()
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 def outbox_path(config: Config) -> Path:
@@ -54,4 +61,4 @@ def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[s
     publisher = open_publisher(config.delivery.publisher, config.broker)
     delivery = Delivery(outbox, publisher, who, config.delivery, clock, describe)
     status = outbox.status()
-    return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog)
+    return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog, ledger)

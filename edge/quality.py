@@ -67,11 +67,14 @@ class QualityJudge:
         if frame.pixel_format == "RGB888":
             return self.small(frame.planes)
         width, height = frame.size_px
-        scaled = self._scaled((width, height))
+        # Even sides, as the format asks.
+        across, down = (side // 2 * 2 for side in self._scaled((width, height)))
         chroma = frame.planes[height:].reshape(2, height // 2, width // 2)
-        planes = [cv2.resize(plane, scaled, interpolation=cv2.INTER_AREA) for plane in (frame.planes[:height], *chroma)]
-        yuv = cv2.merge([planes[0], planes[2], planes[1]])
-        return np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+        planes = np.empty((down * 3 // 2, across), dtype=np.uint8)
+        planes[:down] = cv2.resize(frame.planes[:height], (across, down), interpolation=cv2.INTER_AREA)
+        for plane, into in zip(chroma, planes[down:].reshape(2, down // 2, across // 2), strict=True):
+            into[:] = cv2.resize(plane, (across // 2, down // 2), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), dtype=np.uint8)
 
     def judge(self, rgb: Pixels, previous_small: Pixels | None = None) -> QualityReport:
         """The verdict on an (height, width, 3) RGB picture; previous_small is `small` of the frame before it."""

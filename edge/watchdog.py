@@ -91,6 +91,8 @@ class Watchdog:
                 self._problem = f"the camera has given no picture for {quiet_s:.1f} s; opening it again"
                 self._reopened += 1
                 self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
+                # From here on the old reader counts no more: when close wakes it, its end is not the source's end.
+                self._generation += 1
                 camera, self._camera = self._camera, None
             _log.warning("%s", self._problem)
             # Its close may hang as well: the new reader does not wait for it.

@@ -1,6 +1,6 @@
-"""`hub ingest`: opens, verifies, stores exactly once, and acknowledges after the commit. The only reader of the private key.
+"""`hub ingest`: opens, verifies, stores exactly once, acknowledges after the commit. Alone reads the private key.
 
-A database that is locked, full or gone stops nothing but this: events wait, nothing is acknowledged, and it is tried again.
+A database that is locked, full or gone stops nothing but this: events wait, unacknowledged, and it is tried again.
 """
 
 from __future__ import annotations
@@ -77,14 +77,17 @@ class Ingest:
         self._parts.inbox.wake()
         self._thread.join(STOP_WITHIN_S)
         self._parts.subscription.stop()
+        try:
+            self._note([])
+        except (sa.exc.DBAPIError, StoreError) as error:
+            _log.warning("the database did not take that the hub was stopped: %s", error)
         self._parts.engine.dispose()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._step()
-            except Exception:
-                # The thread must live on: what went wrong is not acknowledged, so it comes again.
+            except Exception:  # noqa: BLE001  (not acknowledged, so it comes again; the thread lives on)
                 _log.exception("a batch failed in a way that was not expected; it was not acknowledged")
                 self._stopping.wait(RETRY_S[-1])
 

@@ -115,7 +115,9 @@ def load(directory: Path) -> HubIdentity:
             f"expected a hub's private keys at {path}; {error}; copy the file again from its backup"
         ) from error
     if mode & 0o077:
-        _log.warning("expected %s to be readable by its owner only, it has mode %04o: run `chmod 600 %s`", path, mode, path)
+        _log.warning(
+            "expected %s to be readable by its owner only, it has mode %04o: run `chmod 600 %s`", path, mode, path
+        )
     return HubIdentity(keys.hub, sealing, signing)
 
 

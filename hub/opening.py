@@ -17,7 +17,13 @@ from hub.keys import HubIdentity
 from hub.registry import Device, Registry
 
 Reason = Literal[
-    "malformed", "unknown_device", "bad_signature", "does_not_open", "body_not_understood", "other_bytes", "not_storable"
+    "malformed",
+    "unknown_device",
+    "bad_signature",
+    "does_not_open",
+    "body_not_understood",
+    "other_bytes",
+    "not_storable",
 ]
 
 

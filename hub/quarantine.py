@@ -53,9 +53,7 @@ def hold(connection: sa.Connection, refused: Sequence[Refused]) -> set[str]:
 def release_strangers(connection: sa.Connection, message_sha256s: Sequence[str]) -> None:
     """Forget messages that were stored after all, because their device was registered after they first came."""
     connection.execute(
-        sa.delete(quarantine).where(
-            quarantine.c.message_sha256.in_(message_sha256s), quarantine.c.trust == "stranger"
-        )
+        sa.delete(quarantine).where(quarantine.c.message_sha256.in_(message_sha256s), quarantine.c.trust == "stranger")
     )
 
 
@@ -76,7 +74,7 @@ def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detai
 def _count_up(connection: sa.Connection, refused: Refused) -> bool:
     """Whether these very bytes are held already."""
     same = quarantine.c.message_sha256 == refused.message_sha256
-    trust = connection.execute(sa.select(quarantine.c.trust).where(same)).scalar_one_or_none()
+    trust: str | None = connection.execute(sa.select(quarantine.c.trust).where(same)).scalar_one_or_none()
     if trust is None or (trust == "stranger") != (refused.device is None):
         # A stranger's row holds no bytes: once its device is registered, the message is held anew.
         if trust is not None:

@@ -99,7 +99,7 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
         return [], []
     ids = {each.header.event_id for each in opened}
     rows = connection.execute(sa.select(events.c.event_id, events.c.content_sha256).where(events.c.event_id.in_(ids)))
-    content = {event_id: content_sha256 for event_id, content_sha256 in rows}
+    content: dict[str, str] = {row.event_id: row.content_sha256 for row in rows}
     new: list[Opened] = []
     present: list[Opened] = []
     other: list[Refused] = []

@@ -66,9 +66,7 @@ class Subscription:
             groups[each.device.site, each.device.device, each.epoch].append(each)
         for (site, device, epoch), group in groups.items():
             receipts = tuple(
-                Receipt(
-                    event_id=each.event_id, seq=each.seq, message_sha256=each.message_sha256, outcome=each.outcome
-                )
+                Receipt(event_id=each.event_id, seq=each.seq, message_sha256=each.message_sha256, outcome=each.outcome)
                 for each in group
             )
             message = Acknowledgement(device=device, epoch=epoch, ts=self._clock.now(), receipts=receipts)
@@ -90,6 +88,6 @@ class Subscription:
             taken = self._inbox.put_word(Word(topic, payload, now, retained))
         if not taken and self._inbox.dropped % 1000 == 1:
             _log.warning(
-                "no room for a message (%d so far): the database is slow or away; devices keep what is not acknowledged",
+                "no room for a message (%d so far), the database is slow or away; its device sends it again",
                 self._inbox.dropped,
             )

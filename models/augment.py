@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import negatives
 from models.data import Picture
 from models.negatives import Image, Rng
 
@@ -70,7 +69,7 @@ def area_px(boxes: Boxes) -> NDArray[np.float32]:
 
 def random_window(rng: Rng, rgb: NDArray[np.uint8], picture: Picture, size: tuple[int, int], low: float, high: float,
                   around: bool = False) -> Sample:  # fmt: skip
-    """A window of low..high of the largest one of that shape; around: with a box inside. Whole picture as last resort."""
+    """A window of low..high of the largest of that shape; around: with a box inside. Else the whole picture."""
     rows, cols = rgb.shape[:2]
     aspect = size[1] / size[0]
     biggest = min(rows, cols / aspect)
@@ -220,7 +219,7 @@ def light(rng: Rng, image: Image) -> NDArray[np.uint8]:
         angle = rng.uniform(0, np.pi)
         half = np.array([np.cos(angle), np.sin(angle)]) * (length - 1) / 2
         middle = (length - 1) / 2
-        ends = [tuple(int(round(v)) for v in middle + s * half) for s in (-1, 1)]
+        ends = [tuple(round(float(v)) for v in middle + s * half) for s in (-1, 1)]
         cv2.line(kernel, ends[0], ends[1], 1.0)
         out = cv2.filter2D(out, -1, kernel / kernel.sum()).astype(np.uint8, copy=False)
     if rng.random() < 0.4:

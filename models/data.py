@@ -22,7 +22,7 @@ SPLITS = ("train", "val", "test")
 DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
-class DataMissing(FileNotFoundError):
+class DataMissingError(FileNotFoundError):
     """The picture folder is not there; the message says which variable to set."""
 
 
@@ -44,7 +44,7 @@ class Picture:
         """Decode to RGB uint8 [height, width, 3]."""
         bgr = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if bgr is None:
-            raise DataMissing(f"expected a readable picture at {self.path}, got none; restore the data folder")
+            raise DataMissingError(f"expected a readable picture at {self.path}, got none; restore the data folder")
         return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
 
 
@@ -59,10 +59,12 @@ class Source:
 
 
 def data_dir() -> Path:
-    """The data folder, or DataMissing with what to do."""
+    """The data folder, or DataMissingError with what to do."""
     folder = Path(os.environ.get("DERMEDGE_DATA") or DEFAULT_DATA)
     if not (folder / "boxes.csv").is_file():
-        raise DataMissing(f"expected boxes.csv in {folder}, found none; set DERMEDGE_DATA to the folder that holds it")
+        raise DataMissingError(
+            f"expected boxes.csv in {folder}, found none; set DERMEDGE_DATA to the folder that holds it"
+        )
     return folder
 
 

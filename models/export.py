@@ -28,10 +28,17 @@ WEIGHTS = Path(__file__).parent / "weights" / "lesion-320.npz"
 NAME, VERSION = "lesion-320", "0.1.0"
 NMS_IOU = 0.5
 NOTICE = "For research and demonstration; not for clinical use."
-NOT_COVERED = ("urticaria", "psoriasis", "alopecia", "lupus", "rashes and other diffuse disease", "mucosa, nails, scalp")
+NOT_COVERED = (
+    "urticaria",
+    "psoriasis",
+    "alopecia",
+    "lupus",
+    "rashes and other diffuse disease",
+    "mucosa, nails, scalp",
+)
 CAVEATS = (
-    "Class and source are confounded: every cutaneous_tumour in training is a dermoscopy picture, every acne_rosacea a "
-    "face photograph. A class score tells the kind of picture as much as the kind of lesion.",
+    "Class and source are confounded: every cutaneous_tumour in training is a dermoscopy picture, each acne_rosacea "
+    "a face photograph. A class score tells the kind of picture as much as the kind of lesion.",
     "cutaneous_tumour is any pigmented or red lesion under the dermatoscope, benign or malignant: it says nothing about "
     "malignancy.",
     "Scores are not probabilities. Thresholds were chosen on lesion-free val pictures and do not transfer to a phone "
@@ -62,7 +69,7 @@ def store(trained: Path, target: Path = WEIGHTS) -> None:
 
 
 def sources() -> tuple[Source, ...]:
-    """Starting weights and picture sources as the data folder states them (one entry for a source's many repositories)."""
+    """Starting weights and picture sources as the data folder states them."""
     merged: dict[str, list[data.Source]] = {}
     for each in data.sources():
         merged.setdefault(each.name, []).append(each)

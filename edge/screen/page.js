@@ -66,7 +66,8 @@ function draw(frame, image) {
     const isAbove = top > height * 0.12;
     text.className = `label ${kind} ${isAbove ? "above" : "below"}`;
     text.textContent = box.tier ? label(box.label) : word("found.looking");
-    text.style.left = `${Math.min((100 * left) / width, 68)}%`;
+    if (left + right < width) text.style.left = `${(100 * left) / width}%`;
+    else text.style.right = `${100 - (100 * right) / width}%`;
     text.style.top = `${(100 * (isAbove ? top : Math.min(bottom, height * 0.85))) / height}%`;
     labels.push(text);
   }

@@ -87,7 +87,7 @@ class Screen:
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._threads = [
-            threading.Thread(target=self._server.serve_forever, name="screen", daemon=True),
+            threading.Thread(target=self._server.serve_forever, args=(0.1,), name="screen", daemon=True),
             threading.Thread(target=self._encode, name="screen-encode", daemon=True),
         ]
 
@@ -161,7 +161,7 @@ class Screen:
         shown: View | None = None
         while True:
             with self._changed:
-                if self._viewers == 0 or self._view is shown:
+                if not self._stopping and (self._viewers == 0 or self._view is shown):
                     self._changed.wait(HEARTBEAT_S)
                 if self._stopping:
                     return

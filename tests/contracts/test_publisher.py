@@ -1,81 +1,24 @@
-"""What every Publisher must do. MqttPublisher is held to it against a real mosquitto, MemoryPublisher against its own."""
+"""What every Publisher must do: MqttPublisher against a real mosquitto, MemoryPublisher against its own broker."""
 
 from __future__ import annotations
 
-import itertools
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from edge import wire
 from edge.config import Broker
 from edge.errors import ConfigError, WireError
-from edge.publish.base import PUBLISHERS, Publisher, open_publisher
-from edge.publish.memory import MemoryBroker, MemoryPublisher, matches
-from edge.publish.mqtt import PENDING_BYTES_MAX, MqttPublisher
-from tests.broker import Mosquitto, free_port
+from edge.publish.base import PUBLISHERS, open_publisher
+from edge.publish.memory import matches
+from tests.contracts.publishing import PATIENCE_S, Listener, MemoryWorld, MqttWorld, World, wait_until
 
-PATIENCE_S = 10.0
-NAMES = itertools.count(1)
-
-
-class World(Protocol):
-    """One broker that a test may take away."""
-
-    def open(self) -> Publisher: ...
-    def stop(self) -> None: ...
-    def start(self) -> None: ...
-    def cut(self, publisher: Publisher) -> None: ...
-
-
-class MqttWorld:
-    def __init__(self, folder: Path) -> None:
-        self.broker = Mosquitto(folder)
-        self.broker.start()
-        self.settings = Broker(host="127.0.0.1", port=self.broker.port)
-
-    def open(self) -> Publisher:
-        return open_publisher("mqtt", self.settings)
-
-    def stop(self) -> None:
-        self.broker.stop()
-
-    def start(self) -> None:
-        self.broker.start()
-
-    def cut(self, publisher: Publisher) -> None:
-        """As a process that dies: the socket is closed, and nothing is said."""
-        assert isinstance(publisher, MqttPublisher)
-        assert publisher._client is not None
-        connection = publisher._client.socket()
-        assert isinstance(connection, socket.socket)
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-class MemoryWorld:
-    def __init__(self) -> None:
-        self.settings = Broker(host=f"memory-{next(NAMES)}")
-        self.broker = MemoryBroker.named(f"{self.settings.host}:{self.settings.port}")
-
-    def open(self) -> Publisher:
-        return open_publisher("memory", self.settings)
-
-    def stop(self) -> None:
-        self.broker.stop()
-
-    def start(self) -> None:
-        self.broker.start()
-
-    def cut(self, publisher: Publisher) -> None:
-        assert isinstance(publisher, MemoryPublisher)
-        self.broker.lose(publisher)
+Listen = Callable[..., Listener]
 
 
 @pytest.fixture(params=sorted(PUBLISHERS))
@@ -83,30 +26,6 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     made: MqttWorld | MemoryWorld = MqttWorld(tmp_path) if request.param == "mqtt" else MemoryWorld()
     yield made
     made.stop()
-
-
-class Listener:
-    """A started publisher and what came to it."""
-
-    def __init__(
-        self, publisher: Publisher, client_id: str, *topics: str, will: tuple[str, bytes] | None = None
-    ) -> None:
-        self.publisher = publisher
-        self.connections = 0
-        self.came: list[tuple[str, bytes, bool]] = []
-        self.threads: set[int] = set()
-        publisher.start(client_id, [(topic, 1) for topic in topics], self._connected, self._message, will)
-
-    def _connected(self) -> None:
-        self.threads.add(threading.get_ident())
-        self.connections += 1
-
-    def _message(self, topic: str, payload: bytes, retained: bool) -> None:
-        self.threads.add(threading.get_ident())
-        self.came.append((topic, payload, retained))
-
-
-Listen = Callable[..., Listener]
 
 
 @pytest.fixture
@@ -126,13 +45,6 @@ def listen(world: World) -> Iterator[Listen]:
             return listener
 
         yield start
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.005)
 
 
 def test_a_message_reaches_every_subscriber_and_nobody_else(listen: Listen) -> None:
@@ -272,12 +184,27 @@ def test_a_message_may_be_published_from_a_callback(world: World, listen: Listen
             answering.publish("t/answer", payload.upper(), qos=1)
 
     answering.start("answering", [("t/question", 1), ("t/hello", 1)], lambda: None, answer)
-    asker.publisher.publish("t/hello", b"", qos=1, retain=True)
+    asker.publisher.publish("t/hello", b"hello", qos=1, retain=True)
     wait_until(lambda: bool(subscribed))
     asker.publisher.publish("t/question", b"who", qos=1)
     wait_until(lambda: bool(asker.came))
     assert asker.came == [("t/answer", b"WHO", False)]
     answering.stop()
+
+
+def test_what_is_published_on_connecting_finds_the_own_subscriptions(world: World) -> None:
+    """A hub says that it is here in on_connected; what devices answer must reach it."""
+    publisher = world.open()
+    came: list[tuple[str, bytes]] = []
+
+    def connected() -> None:
+        came.append(("connected", b""))
+        publisher.publish("t/hello", b"x")
+
+    publisher.start("eager", [("t/#", 1)], connected, lambda topic, payload, _retained: came.append((topic, payload)))
+    wait_until(lambda: len(came) == 2)
+    assert came == [("connected", b""), ("t/hello", b"x")]
+    publisher.stop()
 
 
 def test_the_largest_message_passes_and_a_larger_one_is_refused(listen: Listen) -> None:
@@ -302,58 +229,6 @@ def test_the_same_client_id_throws_the_other_out(world: World, listen: Listen) -
 def test_an_unknown_publisher_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"expected delivery\.publisher out of memory, mqtt"):
         open_publisher("carrier-pigeon", Broker())
-
-
-def test_mqtt_tells_why_there_is_no_connection() -> None:
-    publisher = MqttPublisher(Broker(port=free_port()))
-    assert publisher.problem == "not started"
-    publisher.start("lonely", [], lambda: None, lambda *_: None)
-    wait_until(lambda: "no broker answers at 127.0.0.1" in publisher.problem)
-    began = time.monotonic()
-    publisher.stop()
-    assert time.monotonic() - began < 3.5
-    assert publisher.problem == "stopped"
-
-
-def test_mqtt_tells_a_subscription_and_a_message_that_the_broker_refuses(tmp_path: Path) -> None:
-    broker = Mosquitto(tmp_path)
-    (tmp_path / "acl").write_text("topic readwrite allowed/#\n")
-    with (tmp_path / "mosquitto.conf").open("a") as configuration:
-        configuration.write(f"acl_file {tmp_path / 'acl'}\n")
-    broker.start()
-    publisher = MqttPublisher(Broker(port=broker.port))
-    # What goes out comes back, or not: mosquitto 2.0 grants the subscription and withholds the messages.
-    publisher.start("curious", [("allowed/#", 1)], lambda: None, lambda *_: None)
-    wait_until(lambda: publisher.connected)
-    assert publisher.publish("allowed/a", b"x", qos=1)
-    assert publisher.publish("forbidden/a", b"x", qos=1)
-    wait_until(lambda: "refused a message" in publisher.problem)
-    assert publisher.connected
-    publisher.stop()
-    broker.stop()
-
-
-def test_mqtt_does_not_pile_up_what_a_slow_link_cannot_take() -> None:
-    """A listener that speaks MQTT's first word and then reads nothing: a link that stalled. A double of a broker."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        publisher = MqttPublisher(Broker(port=server.getsockname()[1]))
-        publisher.start("fast", [], lambda: None, lambda *_: None)
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(1024)
-            connection.sendall(b"\x20\x03\x00\x00\x00")
-            wait_until(lambda: publisher.connected)
-            taken = 0
-            while publisher.publish("t/a", bytes(64 * 1024)):
-                taken += 1
-                assert taken < 2000, "it took everything"
-                time.sleep(0.001)
-            waiting = publisher._pending_bytes
-            assert 0 < waiting <= PENDING_BYTES_MAX
-        wait_until(lambda: not publisher.connected)
-        assert publisher._pending_bytes == 0
-        publisher.stop()
 
 
 @pytest.mark.parametrize(

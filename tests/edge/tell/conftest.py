@@ -6,17 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge import config
-from edge.clock import Clock
+from edge.clock import Clock, SystemClock
+from edge.delivery import Delivery
 from edge.identity import Identity
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
+from tests.edge.tell.tiny_hub import TinyHub, wait_until
+from tests.edge.tell.ways import Way
 from tests.golden.keys import Keys, read_keys
 
 MakeOutbox = Callable[..., Outbox]
+Deliver = Callable[..., Delivery]
+OpenHub = Callable[[Way], TinyHub]
+QUICK = config.Delivery(resend_after_s=0.3, state_every_s=0.2)
 
 
 class HandClock:
@@ -68,3 +75,55 @@ def make_outbox(tmp_path: Path, identity: Identity, clock: HandClock) -> Iterato
             return outbox
 
         yield make
+
+
+@pytest.fixture(params=["memory", "mosquitto", "iotcore"])
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Way]:
+    made = Way(request.param, tmp_path)
+    yield made
+    made.broker.stop()
+
+
+@pytest.fixture
+def mosquitto_way(tmp_path: Path) -> Iterator[Way]:
+    made = Way("mosquitto", tmp_path)
+    yield made
+    made.broker.stop()
+
+
+@pytest.fixture
+def memory_way(tmp_path: Path) -> Way:
+    return Way("memory", tmp_path)
+
+
+@pytest.fixture
+def outbox(make_outbox: MakeOutbox) -> Outbox:
+    return make_outbox(by=SystemClock())
+
+
+@pytest.fixture
+def deliver(outbox: Outbox, identity: Identity) -> Iterator[Deliver]:
+    """Starts a delivery over a way; it is stopped at the end unless the test did."""
+    with ExitStack() as stack:
+
+        def start(way: Way, settings: config.Delivery = QUICK, describe: Any = lambda: {"app": "test"}) -> Delivery:
+            delivery = Delivery(outbox, way.open(), identity, settings, SystemClock(), describe)
+            delivery.start()
+            stack.callback(delivery.stop, 0)
+            return delivery
+
+        yield start
+
+
+@pytest.fixture
+def open_hub(keys: Keys) -> Iterator[Callable[[Way], TinyHub]]:
+    with ExitStack() as stack:
+
+        def start(way: Way) -> TinyHub:
+            hub = TinyHub(way.open(), keys)
+            hub.start()
+            stack.callback(hub.stop)
+            wait_until(lambda: hub.publisher.connected, "the hub to connect")
+            return hub
+
+        yield start

@@ -1,0 +1,1 @@
+"""The hub's pages. They read through hub/queries.py only, and ask nobody outside this machine for anything."""

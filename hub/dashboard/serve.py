@@ -1,0 +1,74 @@
+"""`hub serve`: the page on 127.0.0.1. Reads the database, never a private key; asks nobody else for anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nicegui import app, ui
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge.clock import Clock
+from edge.words import Language, preferred
+from hub.dashboard.feed import Feed
+from hub.dashboard.page import MARK, LivePage
+from hub.database import open_database
+from hub.words import word
+
+HOST = "127.0.0.1"
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page's framework compiles its templates in the browser, hence 'unsafe-eval'; no other host is ever allowed."""
+
+
+class Headers:
+    """Adds to every answer what keeps a browser from asking other hosts, or from showing us inside of them."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._inner(scope, receive, send_with_headers)
+
+
+def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
+    """Returns when the process is told to end. Raises ConfigError where the folder holds no hub."""
+    feed = Feed(open_database(directory, read_only=True), clock)
+
+    @ui.page("/")
+    async def live_page(request: Request, lang: str = "") -> None:
+        await LivePage(feed, _language(request, lang)).build()
+
+    # Another site's name that resolves to this machine must not get the page (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    app.add_middleware(Headers)
+    ui.run(
+        host=HOST,
+        port=port,
+        title=word("page.title", "en"),
+        favicon=MARK.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" '),
+        dark=False,
+        show=show,
+        reload=False,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+
+
+def _language(request: Request, asked: str) -> Language:
+    if asked in {"en", "zh"}:
+        return "zh" if asked == "zh" else "en"
+    return preferred(request.headers.get("accept-language", ""))

@@ -1,0 +1,66 @@
+"""Ways from a device to a hub: a broker in memory, a real mosquitto, and iotcore as the demo uses it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+from edge import config
+from edge.publish.base import Publisher, open_publisher
+from edge.publish.memory import MemoryBroker
+from tests.broker import Mosquitto, free_port
+
+NUMBERS = itertools.count(1)
+IOTCORE = """
+id = 0
+[router]
+id = 0
+max_connections = 64
+max_outgoing_packet_count = 200
+max_segment_size = 10485760
+max_segment_count = 10
+[v5.1]
+name = "v5-loopback"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v5.1.connections]
+connection_timeout_ms = 5000
+max_payload_size = 270000
+max_inflight_count = 100
+dynamic_filters = true
+"""
+
+
+class Way:
+    """A broker of some kind, and publishers to it."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.publisher = "memory" if kind == "memory" else "mqtt"
+        self.settings = config.Broker(host=f"delivery-{next(NUMBERS)}")
+        self.broker: Any
+        if kind == "memory":
+            self.broker = MemoryBroker.named(f"{self.settings.host}:{self.settings.port}")
+            return
+        if kind == "mosquitto":
+            self.broker = Mosquitto(folder)
+            self.settings = config.Broker(port=self.broker.port)
+        else:
+            from iotcore import Broker
+
+            port = free_port()
+            path = folder / "iotcore.toml"
+            path.write_text(IOTCORE.format(port=port))
+            self.broker = Broker(config_path=str(path))
+            self.settings = config.Broker(port=port)
+        self.broker.start()
+
+    def open(self) -> Publisher:
+        return open_publisher(self.publisher, self.settings)
+
+    def forget(self) -> None:
+        """The broker is ended and comes back with nothing: no sessions, no retained messages."""
+        self.broker.stop()
+        time.sleep(0.1)
+        self.broker.start()
