@@ -47,7 +47,7 @@ listen = "127.0.0.1:{port}"
 next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 5000
-max_payload_size = 262144
+max_payload_size = 270000
 max_inflight_count = 100
 dynamic_filters = true
 """

@@ -27,7 +27,8 @@ at("covers").textContent = word("found.covers", { labels: Object.keys(data.label
 const hint = { shown: "", since: 0 };
 
 function showHint(key, now) {
-  if (key === hint.shown || now - hint.since < HOLD_MS) return;
+  const isAboutPerson = key === "refused" || key === "asking" || key === "idle"; // this is told at once
+  if (key === hint.shown || (now - hint.since < HOLD_MS && !isAboutPerson)) return;
   hint.shown = key;
   hint.since = now;
   const line = at("hint");

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 from nicegui import app, ui
@@ -46,6 +48,7 @@ class Headers:
 
 def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
     """Returns when the process is told to end. Raises ConfigError where the folder holds no hub."""
+    os.environ.pop("PYTEST_CURRENT_TEST", None)  # a test that starts us as a process must not change what we do
     feed = Feed(open_database(directory, read_only=True), clock)
 
     @ui.page("/")
@@ -55,6 +58,9 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
     # Another site's name that resolves to this machine must not get the page (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     app.add_middleware(Headers)
+    # The server ends on these by itself, then gives them back to whoever had them: to us, who have nothing left to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     ui.run(
         host=HOST,
         port=port,
