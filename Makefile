@@ -44,8 +44,8 @@ evaluate: workshop  ## the figures of the card
 screenshots: $(VENV)/.dev packages  ## docs/images from a running demo
 	PYTHONPATH=. $(BIN)/python -m tests.screenshots $(ARGS)
 
-clean:  ## what was built here; the workshop's environment stays
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## what was built here; trained models and the workshop's environment stay
+	rm -rf build/lib build/bdist.* dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@if [ -e $(VENV)/.ours ]; then rm -rf $(VENV); fi
 
 # ---- environments

@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"expected --frames from 1 and --lesions 0 to 4, got {arguments.frames}, {arguments.lesions}")
     if arguments.keep is not None and arguments.keep.exists() and any(arguments.keep.iterdir()):
         raise UsageError(f"expected a new or empty folder for --keep, got {arguments.keep}: choose another")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's way to press Ctrl-C
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dermedge-demo-")))
         folder.mkdir(parents=True, exist_ok=True)

@@ -54,8 +54,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; the exit code. Raises SystemExit for --help, --version and a wrong command line."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    debug = "--debug" in argv
+    words = sys.argv[1:] if argv is None else list(argv)
+    debug = "--debug" in words  # taken out here, so that it may stand behind any subcommand
+    argv = [word for word in words if word != "--debug"]
     try:
         code = _dispatch(argv)
         sys.stdout.flush()
@@ -88,7 +89,6 @@ def parser_for(argv: Sequence[str]) -> tuple[argparse.ArgumentParser, Callable[[
     asked, run = _asked(argv), None
     for name, command in COMMANDS.items():
         room = rooms.add_parser(name, help=command.summary, description=_sentence(command.summary))
-        room.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         if name == asked:
             module = _import(name)
             module.add_arguments(room)

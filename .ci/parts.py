@@ -236,6 +236,8 @@ def main(words: Sequence[str]) -> int:
     if not words or set(words) - {"core", "heavy"}:
         print(__doc__, file=sys.stderr)
         return 64
+    # The parts run in process groups of their own, which end only because Session._call unwinds.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     session = Session()
     if "core" in words:
         core(session)

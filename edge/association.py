@@ -7,6 +7,8 @@ distinct lesions of a close-up it agrees with the optimal assignment, and it nee
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,18 +22,25 @@ _REACH_MAX_SIDES = 1.5
 _SIDE_RATIO_MAX = 1.6
 
 
-def match(
-    predicted: list[Box], missed: list[int], boxes: list[Box], iou_min: float
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """Pairs (track, detection) and the detections left over.
+class Matching(NamedTuple):
+    """pairs: (track, detection). rest: the detections left over. merit: how well all pairs fit together, 0 for none."""
+
+    pairs: list[tuple[int, int]]
+    rest: list[int]
+    merit: float
+
+
+def match(predicted: list[Box], missed: list[int], boxes: list[Box], iou_min: float) -> Matching:
+    """The pairs that fit best.
 
     predicted: where each track should be now; missed: for how many frames it has not been seen, which widens its reach.
     """
     if not predicted or not boxes:
-        return [], list(range(len(boxes)))
+        return Matching([], list(range(len(boxes))), 0.0)
     tracks, found = np.asarray(predicted, dtype=np.float64), np.asarray(boxes, dtype=np.float64)
     affinity = _affinity(tracks, found, np.asarray(missed), iou_min)
     pairs: list[tuple[int, int]] = []
+    merit = 0.0
     taken_tracks: set[int] = set()
     taken_boxes: set[int] = set()
     for flat in np.argsort(-affinity, axis=None, kind="stable"):
@@ -42,7 +51,8 @@ def match(
             taken_tracks.add(track)
             taken_boxes.add(box)
             pairs.append((track, box))
-    return pairs, [index for index in range(len(boxes)) if index not in taken_boxes]
+            merit += 1.0 + float(affinity[track, box])  # DIoU is never below -1
+    return Matching(pairs, [index for index in range(len(boxes)) if index not in taken_boxes], merit)
 
 
 def covers(one: Box, other: Box) -> bool:

@@ -165,7 +165,8 @@ def load(path: Path | None = None) -> Bundle:
         model = (path / MODEL_FILE).read_bytes()
     except OSError as error:
         raise BundleError(
-            f"expected a bundle's folder with {MODEL_FILE} and {CARD_FILE} at {path}; {error.strerror}: {error.filename}"
+            f"expected a bundle's folder with {MODEL_FILE} and {CARD_FILE} at {path}; {error.strerror}: "
+            f"{error.filename}; name another folder, or install dermedge again"
         ) from error
     except msgspec.DecodeError as error:
         raise BundleError(

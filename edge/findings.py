@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edge import events
+from edge.best_view import BestView
 from edge.bundle import Card
 from edge.clock import Clock, uuid7
 from edge.config import Track as TrackSettings
-from edge.track import BestView, Track
+from edge.track import Track
 from edge.triage import Triage
 
 PRESENCE_MIN = 0.5

@@ -19,6 +19,8 @@ from edge.mailbox import Mailbox
 
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 30.0
+OPENING_S = 20.0
+"""What a camera may take to open; a driver that starts a sensor needs seconds of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Watchdog:
         self._reopened = 0
         self._problem = ""
         self._ended = False
+        self._opening = True
         self.failure: DermedgeError | None = None
         """What no other try can mend (a wrong setting, a file that is no picture); the mailbox is then closed."""
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -83,10 +86,8 @@ class Watchdog:
             with self._lock:
                 if self._stopped or self._ended:
                     return
-                # A camera that has just been opened has its time too, and more of it with every try in vain.
                 quiet_s = (self._clock.monotonic_ns() - max(self._newest_ns, self._began_ns)) / 1e9
-                patience_s = self._stale_after_s if self._newest_ns > self._began_ns else self._patience_s()
-                if quiet_s < patience_s:
+                if quiet_s < self._patience_s():
                     continue
                 self._problem = f"the camera has given no picture for {quiet_s:.1f} s; opening it again"
                 self._reopened += 1
@@ -100,14 +101,18 @@ class Watchdog:
             self._start_reader()
 
     def _patience_s(self) -> float:
-        return self._stale_after_s + (0.0 if self._reopened == 0 else self._backoff_s)
+        """A camera that opens has its own time; one that was opened again in vain gets more with every try."""
+        if self._opening:
+            return max(OPENING_S, self._stale_after_s)
+        is_in_vain = self._reopened > 0 and self._newest_ns <= self._began_ns
+        return self._stale_after_s + (self._backoff_s if is_in_vain else 0.0)
 
     def _start_reader(self) -> None:
         with self._lock:
             if self._stopped:
                 return
             self._generation += 1
-            self._began_ns = self._clock.monotonic_ns()
+            self._began_ns, self._opening = self._clock.monotonic_ns(), True
             number = self._generation
         threading.Thread(target=self._read, args=(number,), name=f"camera-{number}", daemon=True).start()
 
@@ -145,7 +150,7 @@ class Watchdog:
             if number != self._generation or self._stopped:
                 return False
             self._camera = camera
-            self._began_ns = self._clock.monotonic_ns()
+            self._began_ns, self._opening = self._clock.monotonic_ns(), False
             return True
 
     def _take(self, number: int, frame: Frame) -> bool:
@@ -166,7 +171,7 @@ class Watchdog:
             self._reopened += 1
             is_news = problem != self._problem
             self._problem = problem
-            self._began_ns = self._clock.monotonic_ns()
+            self._began_ns, self._opening = self._clock.monotonic_ns(), True
         if is_news:
             _log.warning("%s", problem)
 

@@ -78,7 +78,7 @@ class Ingest:
         self._thread.join(STOP_WITHIN_S)
         self._parts.subscription.stop()
         try:
-            self._note([])
+            self._note(self._parts.inbox.take_words())
         except (sa.exc.DBAPIError, StoreError) as error:
             _log.warning("the database did not take that the hub was stopped: %s", error)
         self._parts.engine.dispose()

@@ -14,7 +14,6 @@ WORDS: dict[str, Words] = {
     "page.heading": Words("Screening, live", "筛查实况"),
     "page.language": Words("中文", "English"),
     "page.updated": Words("updated {time}", "更新于 {time}"),
-    "page.lost": Words("The connection to the hub was lost; trying again.", "与中心的连接已断开，正在重试。"),
     "banner.research": Words("Demonstration, not for clinical use", "仅供演示，不作临床用途"),
     "banner.note": Words(
         "It screens and suggests; a person decides. This is not a diagnosis.",
@@ -53,7 +52,6 @@ WORDS: dict[str, Words] = {
     "presence.never": Words("not seen yet", "尚未上线"),
     "problem.full": Words("Its store is full: capturing has stopped", "存储已满，已停止采集"),
     "problem.stopped": Words("Capturing has stopped", "已停止采集"),
-    "problem.clock": Words("Its clock was never set from the network", "时钟尚未与网络同步"),
     "problem.none": Words("none", "无"),
     # findings
     "findings.title": Words("Findings as they come", "最新发现"),
@@ -92,6 +90,10 @@ WORDS: dict[str, Words] = {
         "本中心没有使用中模型的说明卡，无法说明其涵盖范围。",
     ),
     "model.none": Words("No device has named its model yet.", "尚无设备报告其模型。"),
+    # what the shipped model's card says in its own words
+    "card.lupus": Words("lupus-like rash", "红斑狼疮样皮疹"),
+    "card.rashes and other diffuse disease": Words("rashes and other diffuse disease", "皮疹及其他弥漫性皮肤病"),
+    "card.mucosa, nails, scalp": Words("mucosa, nails, scalp", "黏膜、指甲、头皮"),
     # what needs a person
     "alarm.quarantine": Words(
         "{count} messages in quarantine: they could not be stored as events.",

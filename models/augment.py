@@ -8,6 +8,7 @@ other skin (healthy crops, cheeks, drawn skin of six tones), so texture and ligh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -183,7 +184,7 @@ def paste(rng: Rng, base: Sample, ratio: Image, box: Boxes) -> bool:
     return False
 
 
-def rotate(image: Image, boxes: Boxes, turns: int) -> tuple[Image, Boxes]:
+def rotate(image: NDArray[Any], boxes: Boxes, turns: int) -> tuple[NDArray[Any], Boxes]:
     """Quarter turns counter-clockwise."""
     for _ in range(turns % 4):
         width = image.shape[1]
@@ -227,7 +228,7 @@ def light(rng: Rng, image: Image) -> NDArray[np.uint8]:
         out = (out + grain).clip(0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))])[1]
-        out = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)
+        out = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return out
 
 

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,8 +40,8 @@ NOT_COVERED = (
 CAVEATS = (
     "Class and source are confounded: every cutaneous_tumour in training is a dermoscopy picture, each acne_rosacea "
     "a face photograph. A class score tells the kind of picture as much as the kind of lesion.",
-    "cutaneous_tumour is any pigmented or red lesion under the dermatoscope, benign or malignant: it says nothing about "
-    "malignancy.",
+    "cutaneous_tumour is any pigmented or red lesion under the dermatoscope, benign or malignant: it says nothing "
+    "about malignancy.",
     "Scores are not probabilities. Thresholds were chosen on lesion-free val pictures and do not transfer to a phone "
     "unmeasured.",
     "Dermoscopy boxes carry a margin of about a fifth; acne boxes are 5-10 px off at 640 px.",
@@ -65,7 +66,8 @@ def store(trained: Path, target: Path = WEIGHTS) -> None:
     """Round trained weights to float16 and keep them with the code."""
     target.parent.mkdir(parents=True, exist_ok=True)
     weights = load_weights(trained)
-    np.savez_compressed(target, **{name: value.astype(np.float16) for name, value in weights.items()})
+    rounded: dict[str, Any] = {name: value.astype(np.float16) for name, value in weights.items()}
+    np.savez_compressed(target, **rounded)
 
 
 def sources() -> tuple[Source, ...]:

@@ -110,7 +110,7 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.depthwise:
-            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride)  # type: ignore[no-untyped-call]
+            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride)
         else:
             before, after = same_padding(self.kernel, self.stride)
             if before != after:
@@ -147,7 +147,7 @@ class Separable(nn.Module):
         self.pointwise = Conv(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))  # type: ignore[no-any-return]
+        return self.pointwise(self.depthwise(x))
 
 
 class Detector(nn.Module):

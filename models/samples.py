@@ -111,13 +111,12 @@ class Samples:
                                 (0.03, negatives.ruler)):  # fmt: skip
             if rng.random() < chance:
                 image = disturb(image, rng)
-        image = augment.light(rng, image).astype(np.uint8, copy=False)
+        lit = augment.light(rng, image)
         boxes = sample.boxes
         if rng.random() < 0.5:
-            image = np.ascontiguousarray(image[:, ::-1])
-            boxes = np.stack([image.shape[1] - boxes[:, 2], boxes[:, 1], image.shape[1] - boxes[:, 0], boxes[:, 3]], 1)
-        if image.shape[0] == image.shape[1] and not bool((sample.classes == 1).any()):
-            turned, boxes = augment.rotate(image.astype(np.float32), boxes, int(rng.integers(4)))
-            image = turned.astype(np.uint8)
-        image, boxes = augment.letterbox(image, boxes)
-        return image, boxes.astype(np.float32), sample.classes
+            lit = np.ascontiguousarray(lit[:, ::-1])
+            boxes = np.stack([lit.shape[1] - boxes[:, 2], boxes[:, 1], lit.shape[1] - boxes[:, 0], boxes[:, 3]], 1)
+        if lit.shape[0] == lit.shape[1] and not bool((sample.classes == 1).any()):
+            lit, boxes = augment.rotate(lit, boxes, int(rng.integers(4)))
+        lit, boxes = augment.letterbox(lit, boxes)
+        return lit, boxes.astype(np.float32), sample.classes

@@ -94,7 +94,7 @@ def test_an_error_is_one_line(
     assert capsys.readouterr() == ("", line)
 
 
-@pytest.mark.parametrize("words", [["--debug", "room"], ["room", "--debug"]])
+@pytest.mark.parametrize("words", [["--debug", "room"], ["room", "--debug"], ["room", "--count", "1", "--debug"]])
 def test_debug_shows_where(room: types.ModuleType, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     raises(room, StoreError("expected a disk, got none"))
     assert dermedge.main(words) == 74

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -123,3 +124,21 @@ def test_requirements_are_those_of_setup_cfg() -> None:
     assert "torch==2.13.0" in lines
     assert any(line.startswith("numpy") for line in lines)
     assert not [line for line in lines if line.startswith("#") or "%" in line]
+
+
+def test_a_run_that_is_terminated_leaves_nothing_running(tmp_path: Path) -> None:
+    """The parts have process groups of their own, which a signal to the driver alone does not reach."""
+    sleeper = tmp_path / "sleeper.pid"
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / '.ci')!r}); import parts; parts.room_tests = dict; "
+        f"parts.PREPARATION = {{'sleeps': ['sh', '-c', 'sleep 300 & echo $! > {sleeper}; wait']}}; "
+        "sys.exit(parts.main(['core']))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL) as driver:
+        deadline = time.monotonic() + 20
+        while not (sleeper.exists() and sleeper.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        driver.terminate()
+        assert driver.wait(timeout=10) == 143
+    status = Path(f"/proc/{int(sleeper.read_text())}/stat")
+    assert not status.exists() or status.read_text().split()[2] == "Z"

@@ -27,8 +27,10 @@ MARK = (
 class LivePage:
     """One browser's page."""
 
-    def __init__(self, feed: Feed, language: Language) -> None:
+    def __init__(self, feed: Feed, language: Language, switch_to: str) -> None:
+        """switch_to: the address of the same page in the other language."""
         self._feed = feed
+        self._switch_to = switch_to
         self._language = language
         self._sections = Sections(language, feed.coverage)
         self._shown: list[tuple[ui.html, Callable[[Live], str]]] = []
@@ -36,7 +38,6 @@ class LivePage:
     async def build(self) -> None:
         """Lay out, fill, and keep filling."""
         ui.add_css(STYLE)
-        ui.run_javascript(f"document.documentElement.lang = '{'zh-CN' if self._language == 'zh' else 'en'}'")
         with ui.element("main").classes("hub"):
             with ui.element("header").classes("top"):
                 self._heading()
@@ -69,8 +70,7 @@ class LivePage:
         ui.html(f'<h1>{heading}</h1><span class="name">{name}</span>', sanitize=False)
         with ui.element("div").classes("end"):
             self._updated = ui.label().classes("updated")
-            other: Language = "en" if self._language == "zh" else "zh"
-            ui.link(word("page.language", self._language), f"/?lang={other}")
+            ui.link(word("page.language", self._language), self._switch_to)
 
     def _section(self, render: Callable[[Live], str]) -> None:
         self._shown.append((ui.html("", sanitize=False), render))

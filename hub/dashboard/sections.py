@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from msgspec import UNSET
 
-from edge.terms import label_text
+from edge.terms import groups, label_text
 from edge.words import Language
 from hub.dashboard.feed import Coverage, Reading
 from hub.queries import DeviceRow, FindingRow, Live
@@ -82,7 +82,12 @@ class Sections:
         return self._word("model.nothing", count=live.people.nothing_found, labels=labels)
 
     def _labels(self, labels: Sequence[str]) -> str:
-        return ("、" if self._language == "zh" else ", ").join(label_text(label, self._language) for label in labels)
+        """A card names what it does not cover by label or in its own words; those that we know have a translation."""
+        texts = [
+            label_text(label, self._language) if label in groups() else self._or(f"card.{label}", label)
+            for label in labels
+        ]
+        return ("、" if self._language == "zh" else ", ").join(texts)
 
     def _device(self, row: DeviceRow, live: Live) -> SimpleNamespace:
         state = row.state

@@ -10,6 +10,7 @@ from nicegui import app, ui
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.clock import Clock
@@ -20,6 +21,7 @@ from hub.database import open_database
 from hub.words import word
 
 HOST = "127.0.0.1"
+CHINESE = "/zh"
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
@@ -51,9 +53,17 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
     os.environ.pop("PYTEST_CURRENT_TEST", None)  # a test that starts us as a process must not change what we do
     feed = Feed(open_database(directory, read_only=True), clock)
 
-    @ui.page("/")
-    async def live_page(request: Request, lang: str = "") -> None:
-        await LivePage(feed, _language(request, lang)).build()
+    # A page of its own for each language: so the browser is told it, and what the framework itself says is in it too.
+    @ui.page("/", language="en-US")
+    async def english(request: Request, lang: str = "") -> Response | None:
+        if _language(request, lang) == "zh":
+            return RedirectResponse(CHINESE)
+        await LivePage(feed, "en", switch_to=CHINESE).build()
+        return None
+
+    @ui.page(CHINESE, language="zh-CN")
+    async def chinese() -> None:
+        await LivePage(feed, "zh", switch_to="/?lang=en").build()
 
     # Another site's name that resolves to this machine must not get the page (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])

@@ -215,7 +215,7 @@ class Sender:
         self.receipts.extend(acknowledgement.receipts)
 
 
-def wait_for(condition: Callable[[], object], what: str, within_s: float = 10.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, within_s: float = 30.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"expected {what} within {within_s:g} s"

@@ -26,9 +26,7 @@ def test_the_counts_are_the_published_ones(data_folder: Path) -> None:
     assert [len(data.load(split, "acne04_faces", data_folder)) for split in data.SPLITS] == [562, 131, 149]
 
 
-def test_training_and_calibration_open_train_pictures_only(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_and_calibration_open_train_pictures_only(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DERMEDGE_DATA", str(data_folder))
     opened: list[str] = []
     original = cv2.imread

@@ -114,8 +114,13 @@ def test_picture_and_boxes_are_one_message(bench: Bench) -> None:
 
 
 def test_nothing_is_encoded_while_nobody_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    monkeypatch.setattr(bench.screen, "_make", lambda *_, **__: made.append(1) or b"{}")
+    made: list[object] = []
+
+    def make(shown: object, *, with_picture: bool) -> bytes:
+        made.append((shown, with_picture))
+        return b"{}"
+
+    monkeypatch.setattr(bench.screen, "_make", make)
     for sequence in range(20):
         bench.screen.show(view(sequence))
     assert not made

@@ -121,6 +121,28 @@ def test_a_second_box_on_the_same_lesion_is_no_second_track() -> None:
     assert len(tracks) == 1
 
 
+def test_a_weak_box_on_a_lesion_that_has_its_strong_one_feeds_no_other_track() -> None:
+    tracker = make(lost_after_frames=5)
+    look(tracker, 0, box(300, 180, 100))
+    look(tracker, 1, box(300, 180, 100), box(340, 220, 80))  # for once the engine sees it twice
+    for sequence in range(2, 30):
+        taken = frame(sequence)
+        twice = [seen(box(300, 180, 100)), seen(box(315, 195, 90), 0.3)]
+        tracks = tracker.update(twice, taken, taken.planes, GOOD)
+    assert [track.track_id for track in tracks] == [1]
+
+
+def test_two_tracks_on_one_lesion_become_the_reported_one() -> None:
+    tracker = make()
+    for sequence in range(10):
+        tracks = look(tracker, sequence, box(300, 180, 100))
+    tracks[0].told = True
+    # The box grows at once to where it no longer looks like the same lesion, and shrinks to what both could be.
+    look(tracker, 10, box(300, 180, 250))
+    tracks = look(tracker, 11, box(300, 180, 130))
+    assert [track.told for track in tracks if track.missed == 0] == [True]
+
+
 def test_label_is_by_summed_scores() -> None:
     tracker = make()
     for sequence, (label, score) in enumerate(

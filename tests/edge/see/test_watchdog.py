@@ -137,3 +137,29 @@ def test_a_source_that_ends_is_no_fault() -> None:
     time.sleep(STALE_MS / 1000 * 2)
     assert dog.state.reopened == 0
     dog.stop()
+
+
+def test_a_camera_that_is_slow_to_open_is_waited_for_and_one_that_never_opens_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slowly() -> Scripted:
+        time.sleep(3 * STALE_MS / 1000)
+        return Scripted(10_000, "end")
+
+    dog, mailbox = run([slowly])
+    assert mailbox.take(5) is not None
+    assert dog.state.reopened == 0
+    dog.stop()
+
+    monkeypatch.setattr(watchdog, "OPENING_S", 0.5)
+    released = threading.Event()
+
+    def never() -> Scripted:
+        released.wait(20)
+        raise CameraError("too late")
+
+    dog, mailbox = run([never, lambda: Scripted(10_000, "end")])
+    assert mailbox.take(5) is not None
+    assert dog.state.reopened == 1
+    released.set()
+    dog.stop()

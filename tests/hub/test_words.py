@@ -1,0 +1,117 @@
+"""Every text of the hub's pages: there in both languages, used, and true to the house's rules of speech."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.terms import groups
+from hub.dashboard.feed import Coverage, Reading, _nothing
+from hub.dashboard.sections import Sections
+from hub.queries import Live, ModelRow, People
+from hub.words import WORDS, ago, clock_time, lasting, word, word_or
+
+HUB = Path(__file__).resolve().parents[2] / "hub"
+NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+COVERAGE = Coverage("m 1", "research", ("cutaneous_tumour", "acne_rosacea"), ("psoriasis",))
+
+
+def sources() -> str:
+    files = [*HUB.glob("dashboard/*.py"), *HUB.glob("dashboard/*.html"), HUB / "words.py"]
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+def used_keys() -> set[str]:
+    """Keys as they stand in quotes where a text is asked for; a key with a computed tail counts by its head."""
+    text = sources()
+    return set(re.findall(r"""(?:\bt|word|_word|_or|word_or)\(\s*f?["']([a-z_.0-9{]+)""", text))
+
+
+def test_every_key_that_is_asked_for_is_there() -> None:
+    for key in used_keys():
+        head = key.partition("{")[0]
+        assert (
+            key in WORDS
+            or (head.endswith(".") and any(known.startswith(head) for known in WORDS))
+            or (head == "time.for_")
+        ), key
+
+
+def test_every_text_is_used() -> None:
+    heads = {key.partition("{")[0] for key in used_keys()}
+    unused = [
+        key for key in WORDS if key not in heads and not any(h and key.startswith(h) for h in heads if h[-1] in "._")
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_a_text_is_said_in_both_languages_with_the_same_fields(key: str) -> None:
+    en, zh = WORDS[key]
+    assert set(re.findall(r"{\w+}", en)) == set(re.findall(r"{\w+}", zh))
+    if key != "page.language":
+        assert re.search(r"[\u4e00-\u9fff]", zh), zh
+        assert not re.search(r"[\u4e00-\u9fff]", en), en
+
+
+def test_no_text_says_diagnosis_but_to_deny_it() -> None:
+    for text in (each for pair in WORDS.values() for each in pair):
+        for place in re.finditer(r"diagnos\w*|诊断", text, re.IGNORECASE):
+            before = text[: place.start()]
+            assert before.endswith(("not a ", "不是")), text
+
+
+def test_nothing_found_is_always_of_this_model_and_with_what_it_covers() -> None:
+    for language, phrase in (("en", "Nothing found by this model"), ("zh", "本模型")):
+        sections = Sections("zh" if language == "zh" else "en", COVERAGE)
+        live = _nothing(NOW)
+        seen = Live(**{**live.__dict__, "people": People(3, 3, 0, 0), "models": (ModelRow("m", "1", "research", 0),)})
+        html = sections.findings(seen)
+        assert phrase in html
+        for label in COVERAGE.labels:
+            group = groups()[label]
+            assert (group.zh if language == "zh" else group.en) in html
+    said = [en for en, _ in WORDS.values() if "nothing found" in en.lower()]
+    assert all("by this model" in en for en in said)
+
+
+def test_a_model_without_a_card_is_said_not_to_be_known() -> None:
+    live = _nothing(NOW)
+    other = Live(**{**live.__dict__, "models": (ModelRow("another", "2", "research", 5),)})
+    assert word("model.unknown", "en") in Sections("en", COVERAGE).model(other)
+    assert word("model.unknown", "en") in Sections("en", None).model(other)
+
+
+@pytest.mark.parametrize(("status", "shown"), [("research", True), ("clinical", False)])
+def test_the_banner_stands_until_every_model_is_clinical(status: str, shown: bool) -> None:
+    live = _nothing(NOW)
+    some = Live(**{**live.__dict__, "models": (ModelRow("m", "1", status, 1), ModelRow("n", "1", "clinical", 1))})
+    html = Sections("en", COVERAGE).alerts(Reading(some, database_away=False))
+    assert (word("banner.research", "en") in html) is shown
+    nobody = Sections("zh", None).alerts(Reading(live, database_away=False))
+    assert word("banner.research", "zh") in nobody
+
+
+def test_what_a_device_says_is_shown_as_text_and_never_as_markup() -> None:
+    live = _nothing(NOW)
+    named = Live(**{**live.__dict__, "models": (ModelRow("<script>alert(1)</script>", "1", "research", 1),)})
+    html = Sections("en", COVERAGE).model(named)
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_times_are_said_in_the_unit_that_matters() -> None:
+    for passed, said in (
+        (0, "just now"),
+        (45, "45 s ago"),
+        (600, "10 min ago"),
+        (7300, "2 h ago"),
+        (864_000, "10 days ago"),
+    ):
+        assert ago(NOW - timedelta(seconds=passed), NOW, "en") == said
+    assert lasting(4000, "zh") == "66 分钟"
+    assert clock_time(NOW - timedelta(days=3), NOW, "zh").startswith(("2月26日", "2月25日"))
+    assert word_or("body.left-ear", "left-ear", "en") == "left ear"
