@@ -9,7 +9,7 @@ PARTS ?= core
 FRAMES ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint bench packages environment workshop train export evaluate screenshots clean
+.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop train export evaluate screenshots clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,10 +23,16 @@ test: python  ## environment, install, and all core tests with minutes per part
 test-heavy: python  ## the tests that need TensorFlow or PyTorch, in the workshop's environment
 	$(PYTHON) .ci/parts.py heavy
 
-lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
+lint: lint-style lint-types lint-imports  ## ruff, mypy --strict, import-linter
+
+lint-style: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+lint-types: $(VENV)/.dev
 	$(BIN)/mypy
+
+lint-imports: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.demo  ## each stage on this machine: p50, p90, p99

@@ -38,7 +38,11 @@ CORE_AIM_S = 20 * 60
 LAST_START_S = 65 * 60
 LIMIT_S = 88 * 60
 
-PREPARATION = {"packages": ["make", "packages"], "install": ["make", "environment"], "lint": ["make", "lint"]}
+PREPARATION = {
+    "packages": ["make", "packages"],
+    "install": ["make", "environment"],
+    "lint": ["make", "--keep-going", "lint"],
+}
 ROOMS_FIRST = ("edge", "contracts", "firmware_cfg", "convert", "models", "hub", "end_to_end", "faults")
 NO_TESTS_COLLECTED = 5
 
