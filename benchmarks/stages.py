@@ -23,6 +23,7 @@ from edge.clock import SystemClock
 from edge.config import Camera, Config, Detect, Inference
 from edge.detect import Detector
 from edge.frame import Pixels
+from edge.inference.engine_log import notes_held_back
 
 YARDSTICK = Path(__file__).parent / "yardstick"
 STAGES = ("preprocess", "invoke", "decode", "total", "bare_invoke")
@@ -63,8 +64,9 @@ def measure(path: Path | None, frames: list[Pixels], rounds: int, threads: int) 
     """Time one bundle (None: the one that ships) on (720, 1280, 3) frames."""
     bundle = bundles.load(path)
     detector = Detector(bundle, Inference(threads=threads), Detect())
-    bare = Interpreter(model_content=bundle.model, num_threads=threads)
-    bare.allocate_tensors()
+    with notes_held_back():
+        bare = Interpreter(model_content=bundle.model, num_threads=threads)
+        bare.allocate_tensors()
     samples: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for index in range(WARM_UP_ROUNDS + rounds):
         frame = frames[index % len(frames)]

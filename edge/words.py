@@ -40,9 +40,10 @@ WORDS: dict[str, Words] = {
     "hint.other": Words("Take the picture again", "请重新拍摄"),
     "hint.idle": Words("Nobody in front of the camera", "镜头前没有人"),
     "hint.asking": Words("Ask for consent first", "请先征得同意"),
+    "hint.paused": Words("Capturing has stopped", "已停止采集"),
     "hint.refused": Words("Consent refused – nothing is looked at", "对方已拒绝，不进行任何分析"),
     # the encounter
-    "encounter.title": Words("Encounter", "本次就诊"),
+    "encounter.title": Words("Encounter", "本次筛查"),
     "encounter.idle": Words("No one yet", "暂无受检者"),
     "encounter.asking": Words("Asking for consent", "正在征求同意"),
     "encounter.screening": Words("Consent given – screening", "已同意，筛查中"),
@@ -66,7 +67,6 @@ WORDS: dict[str, Words] = {
     # what is wrong
     "problem.camera": Words("The camera gives no picture. Trying again …", "摄像头没有画面，正在重试……"),
     "problem.outbox": Words("Cannot keep records. Capturing has stopped.", "无法保存记录，已停止采集。"),
-    "state.paused": Words("Capturing has stopped", "已停止采集"),
 }
 
 

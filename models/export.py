@@ -81,7 +81,7 @@ def sources() -> tuple[Source, ...]:
             Source(
                 name=name,
                 repo=", ".join(dict.fromkeys(p.repo for p in parts)),
-                commit=", ".join(dict.fromkeys(p.commit for p in parts)),
+                commit=", ".join(dict.fromkeys(p.commit for p in parts if p.commit)) or "a release; none stated",
                 licence_as_stated="; ".join(dict.fromkeys(p.licence for p in parts)),
                 use=USES[name],
             )

@@ -14,6 +14,8 @@ import pytest
 
 from tests.tree import ROOT
 
+WHOLE_MODULE = "import pytest\npytest.importorskip('nothing_of_that_name', reason='no camera')\n"
+
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
@@ -97,10 +99,15 @@ def test_counts_are_those_of_pytest(
     assert last.startswith("{} passed, {} failed, {} skipped in ".format(*counts))
 
 
-def test_skips_are_told_by_reason(parts: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "test_body.py").write_text("import pytest\n@pytest.mark.skip('no camera')\ndef test_a(): pass\n")
+@pytest.mark.parametrize(
+    "body", ["import pytest\n@pytest.mark.skip('no camera')\ndef test_a(): pass\n", WHOLE_MODULE], ids=["one", "module"]
+)
+def test_skips_are_told_by_reason(
+    parts: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str
+) -> None:
+    (tmp_path / "test_body.py").write_text(body)
     session = parts.Session()
-    session.tests("part", Path(sys.executable), ["-p", "no:cacheprovider", "test_body.py"])
+    session.tests("part", Path(sys.executable), ["-p", "no:cacheprovider", "test_body.py"], may_be_none=True)
     session.report()
     assert "skipped 1: no camera" in capsys.readouterr().out
 

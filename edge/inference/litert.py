@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge.bundle import Bundle, Input, Output
 from edge.errors import BundleError, ConfigError
+from edge.inference.engine_log import notes_held_back
 
 _MAGIC = b"TFL3"
 
@@ -29,8 +30,9 @@ class LiteRtBackend:
             raise BundleError(f"expected a TFLite model (bytes 4 to 8: TFL3) in {bundle.path}, got another format")
         interpreter_class = self._import()
         try:
-            self._interpreter = interpreter_class(model_content=bundle.model, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with notes_held_back():
+                self._interpreter = interpreter_class(model_content=bundle.model, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             first_line = str(error).strip().splitlines()[0]
             raise BundleError(

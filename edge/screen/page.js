@@ -12,8 +12,9 @@ const HOLD_MS = 700; // a hint that flickers is not read
 const ICONS = {
   ok: "ok", hold_still: "hold_still", too_blurry: "too_blurry", too_dark: "too_dark", too_bright: "too_bright",
   glare: "glare", move_closer: "move_closer", no_verdict: "wait", other: "wait", idle: "person", asking: "ask", refused: "stop",
+  paused: "alert",
 };
-const KINDS = { ok: "ok", no_verdict: "wait", other: "wait", idle: "wait", asking: "advice", refused: "halt" };
+const KINDS = { ok: "ok", no_verdict: "wait", other: "wait", idle: "wait", asking: "advice", refused: "halt", paused: "halt" };
 
 document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 document.title = word("app.title");
@@ -24,11 +25,11 @@ at("picture").setAttribute("aria-label", word("app.live"));
 at("banner").textContent = word(data.status === "research" ? "banner.research" : "banner.screening");
 at("covers").textContent = word("found.covers", { labels: Object.keys(data.labels).map(label).join(language === "zh" ? "、" : ", ") });
 
-const hint = { shown: "", since: 0 };
+const hint = { shown: "", since: -HOLD_MS };
 
 function showHint(key, now) {
-  const isAboutPerson = key === "refused" || key === "asking" || key === "idle"; // this is told at once
-  if (key === hint.shown || (now - hint.since < HOLD_MS && !isAboutPerson)) return;
+  const isUrgent = ["refused", "asking", "idle", "paused"].includes(key); // this is told at once
+  if (key === hint.shown || (now - hint.since < HOLD_MS && !isUrgent)) return;
   hint.shown = key;
   hint.since = now;
   const line = at("hint");
@@ -107,10 +108,11 @@ function showStatus(status) {
   problem.hidden = !status.problem;
   problem.title = status.detail;
   if (status.problem) problem.querySelector("span").textContent = word(`problem.${status.problem}`);
+  document.body.classList.toggle("has-problem", Boolean(status.problem));
+  if (status.problem) showHint("paused", performance.now());
   const veil = at("connecting");
   veil.hidden = !status.problem && picture.drawn;
-  if (status.problem) veil.textContent = word(status.problem === "outbox" ? "state.paused" : "problem.camera");
-  else if (!picture.drawn) veil.textContent = word("app.connecting");
+  veil.textContent = status.problem ? "" : word("app.connecting");
   const keeping = !status.provisioned ? "nothing" : status.backlog ? "waiting" : "all_sent";
   at("keeping").textContent = word(`keeping.${keeping}`, { count: status.backlog });
   at("link").textContent = status.provisioned ? word(status.connected ? "keeping.online" : "keeping.offline") : "";
@@ -136,7 +138,9 @@ async function take(message) {
     document.body.dataset.sequence = frame.sequence;
     at("encounter").textContent = word(`encounter.${frame.encounter}`);
     showResults(frame.results, frame.encounter, frame.boxes.some((box) => !box.tier));
-    showHint(frame.encounter !== "screening" ? frame.encounter : frame.accepted ? "ok" : frame.hint || "other", performance.now());
+    let key = frame.accepted ? "ok" : frame.hint || "other";
+    if (frame.encounter !== "screening") key = frame.encounter;
+    if (!message.status.problem) showHint(key, performance.now());
   } finally {
     picture.busy = false;
   }

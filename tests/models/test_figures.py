@@ -52,6 +52,6 @@ def test_recall_counts_a_lesion_once() -> None:
 
 def test_the_threshold_is_the_smallest_that_keeps_the_rate() -> None:
     scores = np.concatenate([np.full(99, 0.05), [0.42]])
-    assert thresholds.smallest(scores) == thresholds.LOWEST
+    assert thresholds.smallest(scores, 0.01) == thresholds.LOWEST
     scores = np.concatenate([np.full(90, 0.05), np.full(10, 0.425)])
-    assert thresholds.smallest(scores) == 0.43
+    assert thresholds.smallest(scores, 0.01) == 0.43

@@ -30,7 +30,7 @@ def test_diagnosis_is_only_ever_denied() -> None:
 
 
 def test_every_hint_state_and_tier_has_its_words() -> None:
-    for hint in (*get_args(Hint), "no_verdict", "other", "ok"):
+    for hint in (*get_args(Hint), "no_verdict", "other", "ok", "paused"):
         assert f"hint.{hint}" in WORDS
     for state in get_args(State):
         assert f"encounter.{state}" in WORDS

@@ -1,0 +1,32 @@
+"""The engine's C++ code greets on stderr ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU."), and no setting
+stops it. A script that reads our stderr expects one line a problem, so notes are held back; warnings pass.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_STDERR = 2
+_NOTE = b"INFO:"
+
+
+@contextmanager
+def notes_held_back() -> Iterator[None]:
+    """What is written to file descriptor 2 meanwhile comes afterwards, less the lines that are mere notes."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as written:
+        before = os.dup(_STDERR)
+        os.dup2(written.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+            written.seek(0)
+            for line in written:
+                if not line.startswith(_NOTE):
+                    os.write(_STDERR, line)
