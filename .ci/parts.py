@@ -48,16 +48,19 @@ NO_TESTS_COLLECTED = 5
 
 
 class HeavyPart(NamedTuple):
-    """Tests under `tests` with `marker`; they are due when a file under `watched` has changed."""
+    """Tests under `tests` with `marker`; they are due when a file of or under `watched` has changed."""
 
     marker: str
     tests: str
     watched: tuple[str, ...]
 
 
+A_MODEL_PASSES = ("edge/bundle.py", "edge/detect.py", "edge/frame.py", "edge/inference", "edge/preprocess.py")
 HEAVY = {
-    "workshop: models": HeavyPart("heavy_workshop", "tests/models", ("models", "edge", "tests/models")),
-    "workshop: convert": HeavyPart("heavy_workshop", "tests/convert", ("convert", "edge", "tests/convert")),
+    "workshop: models": HeavyPart(
+        "heavy_workshop", "tests/models", ("models", "edge/bundles", "tests/models", *A_MODEL_PASSES)
+    ),
+    "workshop: convert": HeavyPart("heavy_workshop", "tests/convert", ("convert", "tests/convert", *A_MODEL_PASSES)),
 }
 
 
@@ -177,10 +180,10 @@ def heavy(session: Session, *, everything: bool) -> None:
 
 
 def content_hash(watched: Sequence[str]) -> str:
-    """SHA-256 over the paths and contents of all files under these folders."""
+    """SHA-256 over the paths and contents of these files and of all files under these folders."""
     digest = hashlib.sha256()
-    for folder in watched:
-        for path in sorted((ROOT / folder).rglob("*")):
+    for name in watched:
+        for path in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -120,13 +120,14 @@ def test_a_part_that_hangs_is_ended(parts: ModuleType, monkeypatch: pytest.Monke
     assert time.monotonic() - begun < 10
 
 
-def test_requirements_are_those_of_setup_cfg() -> None:
-    """As the workshop's environment gets them: extras resolved, no comment among them."""
+def test_the_tables_are_of_this_project() -> None:
+    """What heavy parts watch is there; the workshop's requirements are resolved, without a comment among them."""
     spec = importlib.util.spec_from_file_location("parts_here", ROOT / ".ci" / "parts.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    assert not [name for part in module.HEAVY.values() for name in part.watched if not (ROOT / name).exists()]
     lines = module.requirements(["models", "dev"])
     assert "torch==2.13.0" in lines
     assert any(line.startswith("numpy") for line in lines)

@@ -112,7 +112,7 @@ def test_a_folder_without_pictures_and_a_missing_file_are_named(pictures: Path, 
 def test_annotated_pictures_are_written(pictures: Path, tmp_path: Path) -> None:
     code, _, _ = detect("--annotate", tmp_path / "out", pictures / "good.jpg")
     assert code == 0
-    assert [Image.open(path).size for path in (tmp_path / "out").iterdir()] == [(400, 300)]
+    assert [cv2.imread(str(path)).shape for path in (tmp_path / "out").iterdir()] == [(300, 400, 3)]
 
 
 def test_a_wrong_threshold_is_a_usage_error(pictures: Path) -> None:
