@@ -196,11 +196,10 @@ class Demonstration:
         return summary
 
     def _result(self, summary: dict[str, Any]) -> dict[str, Any]:
-        from hub.queries import stored_findings
-
         import witness
         from benchmarks.planted import accepted_sequences, recount
         from edge.config import Camera, Phantom
+        from hub.queries import stored_findings
 
         device, hub = self._folder / "device", self._folder / "hub"
         verdict = witness.judge(device / witness.LEDGER, device / witness.OUTBOX, hub / witness.HUB)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from edge.camera.phantom import PhantomCamera
 from numpy.typing import NDArray
 
 from edge import bundle as bundles
+from edge.camera.phantom import PhantomCamera
 from edge.clock import SystemClock
 from edge.config import Camera, Config, Detect, Inference
 from edge.detect import Detector
