@@ -197,7 +197,7 @@ class Demonstration:
 
     def _result(self, summary: dict[str, Any]) -> dict[str, Any]:
         import witness
-        from benchmarks.planted import accepted_sequences, recount
+        from benchmarks.planted import recount, write_plan
         from edge.config import Camera, Phantom
         from hub.queries import stored_findings
 
@@ -206,15 +206,8 @@ class Demonstration:
         findings = stored_findings(hub)
         settings = Phantom(seed=self._arguments.seed, lesions_per_person=self._arguments.lesions)
         camera = Camera()
-        lesions = recount(
-            settings, (camera.width_px, camera.height_px), accepted_sequences(device / "trace.jsonl"), findings
-        )
-        plan = {
-            "phantom": {"seed": settings.seed, "lesions_per_person": settings.lesions_per_person},
-            "planted": sorted(lesions.planted),
-            "found": sorted(lesions.found),
-        }
-        (self._folder / "plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+        size_px = (camera.width_px, camera.height_px)
+        lesions = recount(write_plan(self._folder / "plan.jsonl", settings, size_px, device / "trace.jsonl"), findings)
         return {
             **{key: summary[key] for key in ("frames", "dropped", "accepted", "rejected")},
             "planted": len(lesions.planted),

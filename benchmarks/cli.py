@@ -21,9 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.rounds < 1 or arguments.threads < 1:
-        raise UsageError(f"expected --rounds and --threads from 1, got {arguments.rounds} and {arguments.threads}")
     from benchmarks import machine, stages
+    from edge.config import THREADS_MAX
+
+    if arguments.rounds < 1 or not 1 <= arguments.threads <= THREADS_MAX:
+        raise UsageError(
+            f"expected --rounds from 1 and --threads from 1 to {THREADS_MAX}, "
+            f"got {arguments.rounds} and {arguments.threads}"
+        )
 
     frames = stages.phantom_frames()
     reports = []

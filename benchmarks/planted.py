@@ -1,4 +1,4 @@
-"""How many of the phantom's lesions the hub was told of: recounted from plan, trace and the hub's rows.
+"""How many of the phantom's lesions the hub was told of: recounted from the plan and the hub's rows.
 
 A lesion counts as planted when it was wholly visible in at least 15 accepted frames at 0.12 to 0.6 of the frame's
 shorter side. It counts as found when a stored finding of the tumour label has IoU of at least 0.3 with it on the very
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from edge.camera.phantom import plan
-
 from edge.config import Phantom
 from edge.frame import Box
 
@@ -23,6 +22,8 @@ LABEL = "cutaneous_tumour"
 IOU_MIN = 0.3
 ACCEPTED_FRAMES_MIN = 15
 SIDE_FRACTIONS = (0.12, 0.6)
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +35,50 @@ class Recount:
     unmatched: int
 
 
-def recount(
-    settings: Phantom,
-    size_px: tuple[int, int],
-    accepted_sequences: Iterable[int],
-    findings: Iterable[Mapping[str, Any]],
-) -> Recount:
-    """findings: bodies as the hub stored them, with `label`, `box_px` and `frame_sequence`."""
+def write_plan(target: Path, settings: Phantom, size_px: tuple[int, int], trace: Path) -> list[Row]:
+    """One JSON line for each frame that the device consumed: what was in it, and whether the device accepted it.
+
+    trace: what `dermedge run --trace FILE` wrote. size_px: (width, height) of the camera.
+    """
     truth = plan(settings, size_px)
+    with trace.open(encoding="utf-8") as lines:
+        consumed = [row for row in map(json.loads, lines) if "accepted" in row]
+    rows: list[Row] = []
+    for frame in consumed:
+        shown = truth.at(frame["sequence"])
+        lesions = [
+            {"lesion_id": each.lesion_id, "box_px": [round(edge, 2) for edge in each.box_px], "visible": each.visible}
+            for each in shown.lesions
+        ]
+        about = {"person": shown.person, "skin_type": shown.skin_type, "blurred": shown.blurred, "glare": shown.glare}
+        rows.append({**frame, "frame_size_px": list(size_px), **about, "lesions": lesions})
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return rows
+
+
+def recount(plan_rows: Iterable[Row], findings: Iterable[Row]) -> Recount:
+    """findings: bodies as the hub stored them, with `label`, `box_px` and `frame_sequence`."""
+    rows = {row["sequence"]: row for row in plan_rows}
     visible: Counter[str] = Counter()
-    for sequence in accepted_sequences:
-        for lesion in truth.at(sequence).lesions:
-            side = max(lesion.box_px.x_max - lesion.box_px.x_min, lesion.box_px.y_max - lesion.box_px.y_min)
-            if lesion.visible and SIDE_FRACTIONS[0] <= side / min(size_px) <= SIDE_FRACTIONS[1]:
-                visible[lesion.lesion_id] += 1
+    for row in rows.values():
+        for lesion in row["lesions"]:
+            x_min, y_min, x_max, y_max = lesion["box_px"]
+            side = max(x_max - x_min, y_max - y_min) / min(row["frame_size_px"])
+            if row["accepted"] and lesion["visible"] and SIDE_FRACTIONS[0] <= side <= SIDE_FRACTIONS[1]:
+                visible[lesion["lesion_id"]] += 1
     planted = frozenset(name for name, frames in visible.items() if frames >= ACCEPTED_FRAMES_MIN)
     matched: set[str] = set()
     unmatched = 0
     for finding in findings:
-        lesions = truth.at(finding["frame_sequence"]).lesions
         box = Box(*finding["box_px"])
-        best = max(lesions, key=lambda lesion: lesion.box_px.iou(box), default=None)
-        hit = best is not None and finding["label"] == LABEL and best.box_px.iou(box) >= IOU_MIN
-        if not hit or best is None or best.lesion_id in matched:
-            unmatched += 1
+        overlaps = {
+            lesion["lesion_id"]: Box(*lesion["box_px"]).iou(box)
+            for lesion in rows[finding["frame_sequence"]]["lesions"]
+        }
+        best = max(overlaps, key=overlaps.__getitem__, default="")
+        hit = finding["label"] == LABEL and overlaps.get(best, 0.0) >= IOU_MIN
+        if hit and best not in matched:
+            matched.add(best)
         else:
-            matched.add(best.lesion_id)
+            unmatched += 1
     return Recount(planted, planted & matched, unmatched)
-
-
-def accepted_sequences(trace: Path) -> list[int]:
-    """The frames that the device consumed and accepted, from `dermedge run --trace FILE`."""
-    with trace.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [row["sequence"] for row in rows if row.get("accepted")]

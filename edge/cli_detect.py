@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from edge import bundle
-    from edge.config import Detect, Inference, Quality
+    from edge.config import THREADS_MAX, Detect, Inference, Quality
     from edge.detect import Detector
     from edge.pictures import read_picture
     from edge.quality import QualityJudge
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     threshold = arguments.score_threshold
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"expected --score-threshold from 0 to 1, got {threshold}")
-    if arguments.threads < 1:
-        raise UsageError(f"expected --threads of at least 1, got {arguments.threads}")
+    if not 1 <= arguments.threads <= THREADS_MAX:
+        raise UsageError(f"expected --threads from 1 to {THREADS_MAX}, got {arguments.threads}")
     settings = Inference(backend=arguments.backend, threads=arguments.threads)
     detector = Detector(bundle.load(arguments.bundle), settings, Detect(score_threshold=threshold))
     judge = QualityJudge(Quality())

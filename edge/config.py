@@ -24,6 +24,9 @@ SYSTEM_FILE = Path("/etc/dermedge/config.toml")
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Count = Annotated[int, Meta(ge=1)]
+THREADS_MAX = 64
+"""More only cost: the engine starts every one of them."""
+Threads = Annotated[int, Meta(ge=1, le=THREADS_MAX)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +72,7 @@ class Inference(Settings, frozen=True):
 
     backend: str = "litert"
     bundle: str = ""
-    threads: Count = 2
+    threads: Threads = 2
 
 
 class Detect(Settings, frozen=True):
