@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from iotcore import Broker
 
 PAGE_PORT = 8765
-HERE = Path(__file__).resolve().parent
 HELD_BATCH = 2
 """The broker is stopped over the second batch that the hub commits."""
 
@@ -51,6 +50,20 @@ max_payload_size = 270000
 max_inflight_count = 100
 dynamic_filters = true
 """
+
+
+DEVICE_TOML = """\
+[camera]
+source = "phantom"
+[phantom]
+seed = {seed}
+lesions_per_person = {lesions}
+[outbox]
+ledger = {ledger}
+[operator]
+script = "phantom"
+"""
+LEDGER, TRACE = "ledger.jsonl", "trace.jsonl"
 
 
 class DemoError(DermedgeError, RuntimeError):
@@ -75,7 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"expected --frames from 1 and --lesions 0 to 4, got {arguments.frames}, {arguments.lesions}")
     if arguments.keep is not None and arguments.keep.exists() and any(arguments.keep.iterdir()):
         raise UsageError(f"expected a new or empty folder for --keep, got {arguments.keep}: choose another")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's way to press Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a supervisor's and a closed terminal's way to press Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dermedge-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,14 +106,12 @@ class Demonstration:
         self._folder, self._arguments, self._stack = folder, arguments, stack
         self._broker_port = free_port()
         self._held = folder / "held"
-        self._started = time.monotonic()
 
     def play(self) -> dict[str, Any]:
         """The run's JSON line."""
         self._make_keys()
         broker = self._start_broker()
-        address = f"127.0.0.1:{self._broker_port}"
-        hub = ["--dir", str(self._folder / "hub")]
+        address, hub = f"127.0.0.1:{self._broker_port}", ["--dir", str(self._folder / "hub")]
         failpoint = {"DERMEDGE_FAILPOINTS": f"hub.after_commit=hold:{self._held}@{HELD_BATCH}"}
         ingest = self._start("ingest", ["hub", "ingest", *hub, "--broker", address], failpoint)
         page_port = self._page_port()
@@ -109,8 +122,7 @@ class Demonstration:
         say(f"hub page      {page}  (中文: {page}?lang=zh)")
         say(f"device's view http://127.0.0.1:{view_port}/")
         if not self._arguments.no_browser:
-            with contextlib.suppress(webbrowser.Error):
-                webbrowser.open(page)
+            webbrowser.open(page)
         threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
         device = self._start("device", self._device_command(address, view_port), stdout=subprocess.PIPE)
         summary = self._await_device(device)
@@ -121,17 +133,15 @@ class Demonstration:
     def _make_keys(self) -> None:
         hub, device = self._folder / "hub", self._folder / "device"
         self._call("hub", "init", str(hub))
-        keys = str(hub / "hub-keys.json")
-        self._call(
-            *("provision", "--offline", "--hub-keys", keys, "--site", "demo", "--device", "phantom-1", str(device))
-        )
+        keys, names = str(hub / "hub-keys.json"), ("--site", "demo", "--device", "phantom-1")
+        self._call("provision", "--offline", "--hub-keys", keys, *names, str(device))
         self._call("hub", "device", "add", str(device / "device.json"), "--dir", str(hub))
 
     def _start_broker(self) -> Broker:
         from iotcore import Broker
 
         configuration = self._folder / "broker.toml"
-        configuration.write_text(BROKER_TOML.format(port=self._broker_port), encoding="utf-8")
+        configuration.write_text(BROKER_TOML.format(port=self._broker_port))
         broker = Broker(config_path=str(configuration))
         with interrupts_blocked():
             broker.start()
@@ -150,25 +160,24 @@ class Demonstration:
         say("the broker was stopped over an unacknowledged event, and is back")
 
     def _device_command(self, address: str, view_port: int) -> list[str]:
-        arguments, settings = self._arguments, ["operator.script=phantom"]
-        settings += [f"phantom.seed={arguments.seed}", f"phantom.lesions_per_person={arguments.lesions}"]
-        settings += [f"outbox.ledger={self._folder / 'device' / 'ledger.jsonl'}"]
-        command = ["run", "--source", "phantom", "--identity", str(self._folder / "device"), "--broker", address]
-        command += ["--view", str(view_port), "--trace", str(self._folder / "device" / "trace.jsonl")]
-        command += [part for setting in settings for part in ("--set", setting)]
-        if arguments.bundle is not None:
-            command += ["--bundle", str(arguments.bundle)]
-        if arguments.frames is not None:
-            command += ["--frames", str(arguments.frames)]
-        if arguments.duration is not None:
-            command += ["--duration", str(arguments.duration)]
+        arguments, device = self._arguments, self._folder / "device"
+        configuration = self._folder / "device.toml"
+        ledger = json.dumps(str(device / LEDGER))
+        configuration.write_text(DEVICE_TOML.format(seed=arguments.seed, lesions=arguments.lesions, ledger=ledger))
+        command = ["run", "--config", str(configuration), "--identity", str(device), "--broker", address]
+        command += ["--view", str(view_port), "--trace", str(device / TRACE)]
+        for option in ("bundle", "frames", "duration"):
+            value = getattr(arguments, option)
+            command += [] if value is None else [f"--{option}", str(value)]
         return command
 
     def _page_port(self) -> int:
         if self._arguments.port is not None:
             return int(self._arguments.port)
-        with contextlib.closing(socket.socket()) as probe:
-            return PAGE_PORT if probe.connect_ex(("127.0.0.1", PAGE_PORT)) != 0 else free_port()
+        try:
+            return free_port(PAGE_PORT)
+        except OSError:
+            return free_port()
 
     def _await_page(self, page: str, serve: subprocess.Popen[bytes]) -> None:
         for _ in range(300):
@@ -202,12 +211,13 @@ class Demonstration:
         from hub.queries import stored_findings
 
         device, hub = self._folder / "device", self._folder / "hub"
-        verdict = witness.judge(device / witness.LEDGER, device / witness.OUTBOX, hub / witness.HUB)
+        verdict = witness.judge(device / LEDGER, device / witness.OUTBOX, hub / witness.HUB)
+        if verdict.altered or verdict.unknown:
+            raise DemoError(f"expected ledger, outbox and hub to agree, got {verdict}: this is a fault of dermedge")
         findings = stored_findings(hub)
-        settings = Phantom(seed=self._arguments.seed, lesions_per_person=self._arguments.lesions)
-        camera = Camera()
-        size_px = (camera.width_px, camera.height_px)
-        lesions = recount(write_plan(self._folder / "plan.jsonl", settings, size_px, device / "trace.jsonl"), findings)
+        phantom = Phantom(seed=self._arguments.seed, lesions_per_person=self._arguments.lesions)
+        size_px = Camera().width_px, Camera().height_px
+        lesions = recount(write_plan(self._folder / "plan.jsonl", phantom, size_px, device / TRACE), findings)
         return {
             **{key: summary[key] for key in ("frames", "dropped", "accepted", "rejected")},
             "planted": len(lesions.planted),
@@ -254,12 +264,15 @@ DERMEDGE = (sys.executable, "-P", "-m", "dermedge")
 def environment() -> dict[str, str]:
     """Ours, with this installation first on the path, and without settings meant for another run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DERMEDGE_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), kept.get("PYTHONPATH"))))}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).resolve().parent), kept.get("PYTHONPATH"))))
+    }
 
 
-def free_port() -> int:
+def free_port(wanted: int = 0) -> int:
+    """A port of 127.0.0.1 that nobody has; raises OSError where the wanted one is taken."""
     with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", wanted))
         return int(probe.getsockname()[1])
 
 
@@ -267,11 +280,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """SIGTERM, ten seconds, SIGKILL."""
     if process.poll() is None:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager

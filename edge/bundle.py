@@ -21,6 +21,8 @@ MODEL_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DEFAULT_BUNDLE = "lesion-320"
 
+LabelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+"""A class of a model, as its card names it and a finding reports it."""
 DType = Literal["int8", "uint8", "int16", "float32"]
 
 
@@ -85,7 +87,7 @@ class Decode(_Part, frozen=True):
 class Label(_Part, frozen=True):
     """One class. score_threshold: what `dermedge run` and `detect` report without --score-threshold."""
 
-    name: str
+    name: LabelName
     score_threshold: Annotated[float, Meta(ge=0, le=1)]
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import EX_DATA, BundleError, PictureError, UsageError
+from edge.errors import EX_DATA, PictureError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from edge.detect import Detection, Detector
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     detector = Detector(bundle.load(arguments.bundle), settings, Detect(score_threshold=threshold))
     judge = QualityJudge(Quality())
     if arguments.annotate is not None:
-        arguments.annotate.mkdir(parents=True, exist_ok=True)
+        try:
+            arguments.annotate.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"expected a folder to write to at {arguments.annotate}; {error}") from error
 
     paths, exit_code = _expand(arguments.inputs)
     if not arguments.json and paths:
@@ -127,7 +130,7 @@ def _annotate(target: Path, rgb: Pixels, answer: dict[str, Any]) -> None:
         text = f"{each['label']} {each['score']:.2f}"
         cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, width / 4, (255, 144, 30), width)
     if not cv2.imwrite(str(target), drawn):
-        raise BundleError(f"expected to write {target}, could not: is there space, and may this user write there?")
+        raise StoreError(f"expected to write {target}, could not: is there space, and may this user write there?")
 
 
 def _progress(done: int, total: int) -> None:

@@ -119,6 +119,9 @@ class Decoder:
                 continue
             logits = _real(raw[kept], level.scores)
             best = logits.argmax(axis=1)
+            # A cell may have passed by another label than its best: each label answers for its own threshold.
+            passes = raw[kept, best] >= level.thresholds[best]
+            kept, logits, best = kept[passes], logits[passes], best[passes]
             scores.append(1.0 / (1.0 + np.exp(-logits[np.arange(kept.size), best])))
             classes.append(best)
             geometry = _real(outputs[level.geometry.name].reshape(-1, 4)[kept], level.geometry)

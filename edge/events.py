@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.bundle import LabelName
 from edge.wire import (
     PART_BYTES_MAX,
     BoxPx,
@@ -113,7 +114,7 @@ class Finding(_AboutPerson, frozen=True, kw_only=True, tag="finding"):
     captured_at: Time
     clock_synced: bool
     model: Model
-    label: Name | Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$")]
+    label: LabelName
     score: Fraction
     tier: Tier
     rules: Name

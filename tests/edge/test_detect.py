@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge.bundle import Label
 from edge.config import Detect
 from edge.detect import Decoder
 from edge.errors import BundleError
@@ -51,6 +52,14 @@ def test_the_integer_threshold_keeps_what_the_real_one_would(logit: float) -> No
         outputs({(1, 1): (logit, -5.0, 16.0)}), WHOLE, (64, 64)
     )
     assert bool(found) == (logit >= 0)
+
+
+def test_each_label_answers_for_its_own_threshold() -> None:
+    strict = bundle(labels=(Label("cutaneous_tumour", 0.9), Label("acne_rosacea", 0.3)))
+    both_pass_by_acne = outputs({(1, 1): (1.0, 0.0, 16.0)})  # tumour 0.73 is best, but under its 0.9
+    assert Decoder(strict, Detect()).decode(both_pass_by_acne, WHOLE, (64, 64)) == []
+    found = Decoder(strict, Detect()).decode(outputs({(1, 1): (-1.0, 0.0, 16.0)}), WHOLE, (64, 64))
+    assert [each.label for each in found] == ["acne_rosacea"]
 
 
 def test_threshold_zero_keeps_all_and_one_keeps_none() -> None:

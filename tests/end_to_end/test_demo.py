@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ def demonstrate(folder: Path, *more: str) -> dict[str, Any]:
     return result
 
 
+def skin_types(kept: Path) -> dict[int, int]:
+    """Lesions shown in the first six persons, by skin type."""
+    rows = [json.loads(line) for line in (kept / "plan.jsonl").read_text().splitlines()]
+    lesions = {(row["skin_type"], each["lesion_id"]) for row in rows if row["person"] < 6 for each in row["lesions"]}
+    return dict(Counter(skin_type for skin_type, _ in lesions))
+
+
 def test_300_frames_end_with_every_planted_lesion_accounted_for(tmp_path: Path) -> None:
     result = demonstrate(tmp_path / "kept")
     assert list(result) == FIELDS
@@ -39,6 +47,7 @@ def test_300_frames_end_with_every_planted_lesion_accounted_for(tmp_path: Path) 
     assert (result["lost"], result["duplicated"]) == (0, 0)
     assert result["redelivered"] > 0
     assert result["accepted"] + sum(result["rejected"].values()) == 300
+    assert skin_types(tmp_path / "kept") == dict.fromkeys(range(1, 7), 2)
     witness = subprocess.run(
         [*DERMEDGE, "witness", str(tmp_path / "kept")], env=environment(), capture_output=True, text=True, check=False
     )
