@@ -82,12 +82,7 @@ environment: $(VENV)/.dev  ## the environment that the core tests run in
 packages:  ## Debian's mosquitto, chromium and fonts-noto-cjk, where they are missing
 	@sh .ci/packages
 
-# Shared by all clones: kept as long as the extras' text stays the same. On Linux the plain torch of a package index may
-# be a CUDA build of several GB; PIP_EXTRA_INDEX_URL can name an index that has the CPU build.
+# On Linux the plain torch of a package index may be a CUDA build of several GB; PIP_EXTRA_INDEX_URL can name an index
+# that has the CPU build.
 workshop: python  ## TensorFlow and PyTorch, in an environment outside the clone
-	@mkdir -p $(WORKSHOP)
-	@$(PYTHON) .ci/parts.py requirements models dev > $(WORKSHOP)/wanted.txt
-	@if ! cmp -s $(WORKSHOP)/wanted.txt $(WORKSHOP)/installed.txt; then \
-	  [ -x $(WORKSHOP)/bin/python ] || $(PYTHON) -m venv $(WORKSHOP); \
-	  $(WORKSHOP)/bin/python -m pip install --quiet --requirement $(WORKSHOP)/wanted.txt && \
-	  cp $(WORKSHOP)/wanted.txt $(WORKSHOP)/installed.txt; fi
+	@sh .ci/workshop "$(PYTHON)" "$(WORKSHOP)"

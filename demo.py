@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import DermedgeError, UsageError
+from edge.errors import EX_SOFTWARE, DermedgeError, UsageError
 
 if TYPE_CHECKING:
     from iotcore import Broker
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         result = Demonstration(folder, arguments, stack).play()
     print(json.dumps(result))
-    return 0
+    return EX_SOFTWARE if result["lost"] or result["duplicated"] else 0
 
 
 class Demonstration:
@@ -121,8 +121,8 @@ class Demonstration:
         view_port = self._arguments.view or free_port()
         say(f"hub page      {page}  (中文: {page}?lang=zh)")
         say(f"device's view http://127.0.0.1:{view_port}/")
-        if not self._arguments.no_browser:
-            webbrowser.open(page)
+        if not self._arguments.no_browser and {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+            webbrowser.open(page)  # without a screen this would put a text browser over the terminal
         threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
         device = self._start("device", self._device_command(address, view_port), stdout=subprocess.PIPE)
         summary = self._await_device(device)
@@ -212,7 +212,7 @@ class Demonstration:
 
         device, hub = self._folder / "device", self._folder / "hub"
         verdict = witness.judge(device / LEDGER, device / witness.OUTBOX, hub / witness.HUB)
-        if verdict.altered or verdict.unknown:
+        if verdict.altered or verdict.unknown or verdict.uncounted or verdict.gaps:
             raise DemoError(f"expected ledger, outbox and hub to agree, got {verdict}: this is a fault of dermedge")
         findings = stored_findings(hub)
         phantom = Phantom(seed=self._arguments.seed, lesions_per_person=self._arguments.lesions)

@@ -4,9 +4,13 @@ Reads three files with the standard library alone: the device's ledger.jsonl (an
 outbox transaction, a `committed` line after it), the outbox, and the hub's database. It opens no seal.
 
 lost       committed on the device, and neither stored at the hub nor waiting in the outbox for its acknowledgement
-doubled    stored or counted more than once at the hub
-altered    stored with other bytes than the device intended, or intended twice with different bytes
+doubled    stored or counted more than once at the hub: the same event, bytes, place in the order, or finding
+altered    stored with other bytes or at another place than the device noted, or noted twice with different bytes
 unknown    stored at the hub or held in the outbox without a line in the ledger, or a ledger line that repeats
+uncounted  a stored finding that the hub's list of findings lacks, or a row of that list without its event
+gaps       places that the device's order of commits skips
+
+What the hub made of an event's body it cannot check: that would need the hub's private key.
 """
 
 from __future__ import annotations
@@ -35,66 +39,81 @@ class Verdict:
     doubled: int
     altered: int
     unknown: int
+    uncounted: int
+    gaps: int
 
     @property
     def clean(self) -> bool:
-        """Nothing lost, doubled, altered or unexplained."""
-        return not (self.lost or self.doubled or self.altered or self.unknown)
+        """Something happened, and nothing of it is lost, doubled, altered, unexplained, uncounted or skipped."""
+        faults = self.lost, self.doubled, self.altered, self.unknown, self.uncounted, self.gaps
+        return self.committed > 0 and not any(faults)
 
 
 def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
     """Raises ValueError or OSError where a file is missing or is not what it should be."""
-    intended, committed, repeated, conflicting = _read_ledger(ledger)
-    outbox_rows = _rows(outbox, "SELECT event_id, message_sha256, acknowledged_at FROM events")
-    held = {row[0]: row[1] for row in outbox_rows}
-    unacknowledged = {row[0] for row in outbox_rows if row[2] is None}
-    stored_rows = _rows(hub, "SELECT event_id, message_sha256, received_count FROM events")
-    stored = {row[0]: row[1] for row in stored_rows}
-    copies = Counter(row[0] for row in stored_rows)
-    same_bytes = Counter(row[1] for row in stored_rows)
-    counted = Counter(row[0] for row in _rows(hub, "SELECT event_id FROM findings"))
-    finding_ids = Counter(row[0] for row in _rows(hub, "SELECT finding_id FROM findings"))
-    doubled = sum(
-        count - 1 for tally in (copies, same_bytes, counted, finding_ids) for count in tally.values() if count > 1
+    noted = _read_ledger(ledger)
+    outbox_rows = _rows(outbox, "SELECT event_id, message_sha256, seq, acknowledged_at FROM events")
+    hub_rows = _rows(hub, "SELECT event_id, message_sha256, seq, device, epoch, type, body, received_count FROM events")
+    counted = _rows(hub, "SELECT finding_id, event_id FROM findings")
+    stored, held = {row[0] for row in hub_rows}, {row[0] for row in outbox_rows}
+    missing = noted.committed.keys() - stored
+    unacknowledged = {row[0] for row in outbox_rows if row[3] is None}
+    findings = [row for row in hub_rows if row[5] == "finding"]
+    tallies = (
+        Counter(row[0] for row in hub_rows),
+        Counter(row[1] for row in hub_rows),
+        Counter(row[2:5] for row in hub_rows),
+        Counter(json.loads(row[6])["finding_id"] for row in findings if row[6] is not None),
+        Counter(row[0] for row in counted),
+        Counter(row[1] for row in counted),
     )
-    missing = committed - stored.keys()
-    altered = [
-        event for known in (stored, held) for event in known if intended.get(event, known[event]) != known[event]
-    ]
+    places = sorted(noted.committed.values())
     return Verdict(
-        committed=len(committed),
+        committed=len(noted.committed),
         stored=len(stored),
         waiting=len(missing & unacknowledged),
-        redelivered=sum(1 for row in stored_rows if row[2] > 1),
+        redelivered=sum(row[7] > 1 for row in hub_rows),
         lost=len(missing - unacknowledged),
-        doubled=doubled,
-        altered=conflicting + len(altered),
-        unknown=repeated + len((stored.keys() | held.keys()) - committed),
+        doubled=sum(count - 1 for tally in tallies for count in tally.values()),
+        altered=noted.conflicting + sum(noted.contradicts(*row[:3]) for row in (*outbox_rows, *hub_rows)),
+        unknown=noted.repeated + len((stored | held) - noted.committed.keys()),
+        uncounted=len({row[0] for row in findings} ^ {row[1] for row in counted}),
+        gaps=len(set(range(1, places[-1] + 1)) - set(places)) if places else 0,
     )
 
 
-def _read_ledger(ledger: Path) -> tuple[dict[str, str], set[str], int, int]:
-    """Intended event → SHA-256, committed events, lines that repeat, intents that contradict each other."""
-    intended: dict[str, str] = {}
-    committed: set[str] = set()
-    repeated = conflicting = 0
+@dataclass(slots=True)
+class _Noted:
+    """intended: event → SHA-256 of its sealed bytes. committed: event → its place in the order."""
+
+    intended: dict[str, str]
+    committed: dict[str, int]
+    repeated: int = 0
+    conflicting: int = 0
+
+    def contradicts(self, event: str, digest: str, seq: int) -> bool:
+        """Whether a database says otherwise of this event than the ledger."""
+        return self.intended.get(event, digest) != digest or self.committed.get(event, seq) != seq
+
+
+def _read_ledger(ledger: Path) -> _Noted:
+    noted = _Noted({}, {})
     lines = ledger.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            what, event = row["what"], row["event_id"]
-        except (ValueError, KeyError, TypeError) as error:
+            what, event, value = row["what"], row["event_id"], row.get("sha256", row.get("seq"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines):
                 break  # a kill may tear the last line; its event was not committed before the line was whole
             raise ValueError(f"expected a ledger line in {ledger}:{number}, got {line[:60]!r}") from error
         if what == "intend":
-            repeated += event in intended
-            conflicting += intended.setdefault(event, row["sha256"]) != row["sha256"]
+            noted.repeated += event in noted.intended
+            noted.conflicting += noted.intended.setdefault(event, value) != value
         elif what == "committed":
-            repeated += event in committed
-            committed.add(event)
-            conflicting += event not in intended
-    return intended, committed, repeated, conflicting
+            noted.repeated += event in noted.committed
+            noted.conflicting += noted.committed.setdefault(event, value) != value or event not in noted.intended
+    return noted
 
 
 def _rows(database: Path, query: str) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ The environment is DERMEDGE_VENV or .venv; the heavy parts run in the workshop's
 from __future__ import annotations
 
 import configparser
+import contextlib
 import hashlib
 import json
 import os
@@ -48,19 +49,31 @@ NO_TESTS_COLLECTED = 5
 
 
 class HeavyPart(NamedTuple):
-    """Tests under `tests` with `marker`; they are due when a file of or under `watched` has changed."""
+    """Tests under `tests` with `marker`; due when a file in `watched` or a requirement of `extras` has changed."""
 
     marker: str
     tests: str
     watched: tuple[str, ...]
+    extras: tuple[str, ...] = ()
 
 
-A_MODEL_PASSES = ("edge/bundle.py", "edge/detect.py", "edge/frame.py", "edge/inference", "edge/preprocess.py")
+WORKSHOP_EXTRAS = ("models", "dev")
+A_MODEL_PASSES = (
+    "convert",
+    "edge/bundle.py",
+    "edge/detect.py",
+    "edge/frame.py",
+    "edge/inference",
+    "edge/pictures.py",
+    "edge/preprocess.py",
+)
 HEAVY = {
     "workshop: models": HeavyPart(
-        "heavy_workshop", "tests/models", ("models", "edge/bundles", "tests/models", *A_MODEL_PASSES)
+        "heavy_workshop", "tests/models", ("models", "edge/bundles", "tests/models", *A_MODEL_PASSES), WORKSHOP_EXTRAS
     ),
-    "workshop: convert": HeavyPart("heavy_workshop", "tests/convert", ("convert", "tests/convert", *A_MODEL_PASSES)),
+    "workshop: convert": HeavyPart(
+        "heavy_workshop", "tests/convert", ("tests/convert", *A_MODEL_PASSES), WORKSHOP_EXTRAS
+    ),
 }
 
 
@@ -107,16 +120,21 @@ class Session:
 
     def _call(self, name: str, command: Sequence[str]) -> int:
         print(f"\n==== {name}: {' '.join(command)}", flush=True)
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        try:
+            process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        except OSError as error:
+            print(f"{name}: expected to run {command[0]}, got: {error}", flush=True)
+            return 1
         try:
             return process.wait(timeout=max(1.0, LIMIT_S - self.elapsed_s))
         except subprocess.TimeoutExpired:
             print(f"{name}: stopped, the {LIMIT_S // 60} minutes of this run are over", flush=True)
             return 1
         finally:
-            if process.poll() is None:
+            # What it left running would hold our own output open, and .ci/run would wait for it.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
 
     def _add(self, result: Result) -> None:
         self.results.append(result)
@@ -125,7 +143,7 @@ class Session:
     def report(self) -> int:
         """Print the summary; the exit code."""
         skips: Counter[str] = sum((result.skips for result in self.results), Counter())
-        passed, failed = (sum(counts) for counts in zip(*((r.passed, r.failed) for r in self.results), strict=True))
+        passed, failed = sum(result.passed for result in self.results), sum(result.failed for result in self.results)
         print("\nminutes per part")
         for result in self.results:
             verdict = f"{result.failed} FAILED" if result.failed else "ok"
@@ -162,7 +180,7 @@ def room_tests() -> dict[str, list[str]]:
 
 def heavy(session: Session, *, everything: bool) -> None:
     """Heavy parts: those whose files changed since they last passed, then those that waited longest."""
-    digests = {name: content_hash(part.watched) for name, part in HEAVY.items()}
+    digests = {name: content_hash(part.watched, part.extras) for name, part in HEAVY.items()}
     records = {name: read_record(name) for name in HEAVY}
     due = sorted(HEAVY, key=lambda name: (records[name]["sha256"] == digests[name], records[name]["passed_at"]))
     ready = False
@@ -179,9 +197,9 @@ def heavy(session: Session, *, everything: bool) -> None:
             write_record(name, digests[name])
 
 
-def content_hash(watched: Sequence[str]) -> str:
-    """SHA-256 over the paths and contents of these files and of all files under these folders."""
-    digest = hashlib.sha256()
+def content_hash(watched: Sequence[str], extras: Sequence[str] = ()) -> str:
+    """SHA-256 over requirements, and paths and contents of these files and of all files under these folders."""
+    digest = hashlib.sha256("\n".join(requirements(extras)).encode())
     for name in watched:
         for path in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -190,12 +208,12 @@ def content_hash(watched: Sequence[str]) -> str:
 
 
 def read_record(name: str) -> dict[str, str | float]:
-    """When a heavy part last passed, and over which content."""
-    path = record_path(name)
-    if not path.is_file():
+    """When a heavy part last passed, and over which content; never, where the record is missing or damaged."""
+    try:
+        record = json.loads(record_path(name).read_text(encoding="utf-8"))
+        return {"sha256": str(record["sha256"]), "passed_at": float(record["passed_at"])}
+    except (OSError, ValueError, TypeError, KeyError):
         return {"sha256": "", "passed_at": 0.0}
-    record: dict[str, str | float] = json.loads(path.read_text(encoding="utf-8"))
-    return record
 
 
 def write_record(name: str, sha256: str) -> None:
@@ -232,6 +250,8 @@ def reason(skip: ET.Element) -> str:
 
 def requirements(extras: Sequence[str]) -> list[str]:
     """The requirements of these extras, each once, sorted."""
+    if not extras:
+        return []
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     table = setup["options.extras_require"]
@@ -252,13 +272,19 @@ def main(words: Sequence[str]) -> int:
     # The parts run in process groups of their own, which end only because Session._call unwinds.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     session = Session()
-    if "core" in words:
-        core(session)
-    if "heavy" in words:
-        heavy(session, everything="core" not in words)
-    else:
-        session.not_run.update(dict.fromkeys(HEAVY, "`make test-heavy` runs it"))
-    return session.report()
+    try:
+        if "core" in words:
+            core(session)
+        if "heavy" in words:
+            heavy(session, everything="core" not in words)
+        else:
+            session.not_run.update(dict.fromkeys(HEAVY, "`make test-heavy` runs it"))
+    except BaseException:
+        session.results.append(Result("broken off", 0.0, failed=1))
+        raise
+    finally:
+        code = session.report()
+    return code
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
 
 
 def describe() -> dict[str, Any]:
@@ -16,7 +18,8 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "opencv-python-headless")},
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,  # of the module: which package brought it differs
     }
 
 

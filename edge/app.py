@@ -21,7 +21,7 @@ from edge.camera.base import open_camera
 from edge.clock import Clock, SystemClock
 from edge.config import Config, Detect
 from edge.detect import Detector
-from edge.errors import StoreError
+from edge.errors import DermedgeError, StoreError, WireError
 from edge.findings import FindingMaker
 from edge.frame import Frame
 from edge.mailbox import Mailbox
@@ -38,6 +38,10 @@ from edge.watchdog import CameraState, Watchdog
 
 DRAIN_S = 15.0
 LAST_TRIES_S = 5.0
+BACKLOG_EVERY_S = 1.0
+"""How often the screen has the outbox count what waits; its messages come more often."""
+MOTION_FRAMES = 3
+"""Frames this many intervals apart still tell a hand that moves; more, and between them it may have been anywhere."""
 WEAK_FRACTION = 0.5
 """Scores from this fraction of the lowest label's threshold on may carry a track on (edge/track.py)."""
 
@@ -65,7 +69,10 @@ class App:
     """Everything wired. Raises what opening bundle, engine, identity, outbox, operator and trace raise."""
 
     def __init__(self, config: Config, clock: Clock, trace: Trace | None = None) -> None:
+        self._clock = clock
         self._delivered = False
+        self._backlog, self._counted_ns = 0, -int(BACKLOG_EVERY_S * 1e9)
+        operator = open_operator(config)
         model = bundle.load(Path(config.inference.bundle) if config.inference.bundle else None)
         self.card = model.card
         override = config.detect.score_threshold
@@ -74,7 +81,8 @@ class App:
         detect = Detect(score_threshold=weak, max_detections=config.detect.max_detections)
         self.mailbox: Mailbox[Frame] = Mailbox()
         self.watchdog = Watchdog(lambda: open_camera(config, clock), self.mailbox, config.camera.stale_after_ms, clock)
-        self.quality = QualityThread(QualityJudge(config.quality), clock)
+        motion_ms = max(config.quality.verdict_max_age_ms, MOTION_FRAMES * 1000 / config.camera.rate_hz)
+        self.quality = QualityThread(QualityJudge(config.quality), motion_ms)
         self.provisioned: Provisioned | None = open_provisioned(config, clock, self.describe)
         self.pipeline = Pipeline(
             detector=Detector(model, config.inference, detect),
@@ -82,7 +90,7 @@ class App:
             verdict_max_age_ms=config.quality.verdict_max_age_ms,
             tracker=Tracker(config.track, thresholds),
             findings=FindingMaker(config.track, self.card, thresholds, Triage(config.triage, thresholds), clock),
-            operator=open_operator(config),
+            operator=operator,
             session=Session(config.operator, clock, os.urandom),
             store=self.provisioned.outbox if self.provisioned else None,
             clock=clock,
@@ -110,15 +118,25 @@ class App:
         """What the screen says beside the picture."""
         camera, kept = self.watchdog.state, self.provisioned
         try:
-            backlog = kept.outbox.status().backlog if kept else 0
+            backlog = self._count_backlog(kept) if kept else 0
         except StoreError as error:
             return Status("outbox", str(error), camera.frame_age_s, provisioned=True, connected=False, backlog=0)
         kind, detail = _problem(self.pipeline.problem, camera)
         connected = kept is not None and kept.delivery.hub_present
         return Status(kind, detail, camera.frame_age_s, kept is not None, connected, backlog)
 
-    def run(self, stop: threading.Event, frames: int | None, duration_s: float | None, clock: Clock) -> RunSummary:
-        """Run to the end, close the encounter, drain. Raises what the camera cannot mend, once all is closed."""
+    def _count_backlog(self, kept: Provisioned) -> int:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._counted_ns >= BACKLOG_EVERY_S * 1e9:
+            self._backlog = kept.outbox.status().backlog
+            self._counted_ns = now_ns
+        return self._backlog
+
+    def run(self, stop: threading.Event, frames: int | None, duration_s: float | None) -> RunSummary:
+        """Run to the end, close the encounter, drain.
+
+        Raises what the camera cannot mend, and any other error that ended the run, once all is kept, sent and closed.
+        """
         with ExitStack() as closing:
             if self.screen is not None:
                 self.screen.start()
@@ -132,19 +150,29 @@ class App:
             closing.callback(self.quality.stop)
             self.watchdog.start()
             closing.callback(self.watchdog.stop)
-            end_ns = None if duration_s is None else clock.monotonic_ns() + int(duration_s * 1e9)
-            while not stop.is_set() and (frames is None or self.pipeline.statistics.frames < frames):
-                if end_ns is not None and clock.monotonic_ns() >= end_ns:
-                    break
-                if not self._step(stop):
-                    break
+            failure: DermedgeError | None = None
+            try:
+                self._look(stop, frames, duration_s)
+            except DermedgeError as error:
+                failure = error
             self.watchdog.stop()
-            self._close_encounter()
+            try:
+                self._close_encounter(failed=failure is not None)
+            except WireError as error:
+                failure = failure or error
             self._deliver_rest(DRAIN_S)
-            summary = self._summary()
-        if self.watchdog.failure is not None:
-            raise self.watchdog.failure
-        return summary
+            failure = failure or self.watchdog.failure
+            if failure is not None:
+                raise failure
+            return self._summary()
+
+    def _look(self, stop: threading.Event, frames: int | None, duration_s: float | None) -> None:
+        end_ns = None if duration_s is None else self._clock.monotonic_ns() + int(duration_s * 1e9)
+        while not stop.is_set() and (frames is None or self.pipeline.statistics.frames < frames):
+            if end_ns is not None and self._clock.monotonic_ns() >= end_ns:
+                break
+            if not self._step(stop):
+                break
 
     def _step(self, stop: threading.Event) -> bool:
         """One frame, or a short wait; False when the source has ended."""
@@ -159,11 +187,11 @@ class App:
             self.screen.show(view)
         return True
 
-    def _close_encounter(self) -> None:
+    def _close_encounter(self, *, failed: bool) -> None:
         """A full outbox may get space while the hub acknowledges, so this is tried for a few seconds."""
         pause = threading.Event()
         for _ in range(int(LAST_TRIES_S / 0.25)):
-            if self.pipeline.end():
+            if self.pipeline.end(failed=failed):
                 return
             pause.wait(0.25)
         _log.error("the end of the encounter could not be kept: %s", self.pipeline.problem)
@@ -210,7 +238,7 @@ def run(
         if written is not None:
             closing.callback(written.close)
         closing.enter_context(_signals(stop.set))
-        return App(config, clock, written).run(stop, frames, duration_s, clock)
+        return App(config, clock, written).run(stop, frames, duration_s)
 
 
 @contextmanager

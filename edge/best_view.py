@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from edge.frame import Box, Frame, Pixels
 from edge.quality import QualityReport
 
-_CROP_BORDER = 0.25
-
 
 @dataclass(slots=True, eq=False)
 class BestView:
-    """The frame that shows the lesion best. crop: RGB, longer side at most track.best_view_px; box_px as in that frame.
+    """The frame that shows the lesion best; box_px, report and all else are of that frame.
 
     contrast: (3,) the lesion's mean R, G, B over that of the skin around it.
     """
 
-    crop: Pixels
     box_px: Box
     frame_size_px: tuple[int, int]
     sequence: int
@@ -32,10 +29,10 @@ class BestView:
     merit: float
 
     @classmethod
-    def of(cls, rgb: Pixels, frame: Frame, box: Box, report: QualityReport, merit: float, side_px: int) -> BestView:
-        """Copies the crop; nothing of the frame is held."""
-        crop, contrast = _crop(rgb, box, side_px), contrast_to_skin(rgb, box)
-        return cls(crop, box, frame.size_px, frame.sequence, frame.captured_at, report, contrast, merit)
+    def of(cls, rgb: Pixels, frame: Frame, box: Box, report: QualityReport, merit: float) -> BestView:
+        """`report` is on this very frame. Nothing of the picture is held."""
+        contrast = contrast_to_skin(rgb, box)
+        return cls(box, frame.size_px, frame.sequence, frame.captured_at, report, contrast, merit)
 
 
 def _window(rgb: Pixels, box: Box, border: float) -> Pixels:
@@ -45,15 +42,6 @@ def _window(rgb: Pixels, box: Box, border: float) -> Pixels:
     left, top = int(min(max(box.x_min - x, 0), width - 1)), int(min(max(box.y_min - y, 0), height - 1))
     right, bottom = int(min(max(box.x_max + x, left + 1), width)), int(min(max(box.y_max + y, top + 1), height))
     return rgb[top:bottom, left:right]
-
-
-def _crop(rgb: Pixels, box: Box, side_px: int) -> Pixels:
-    window = _window(rgb, box, _CROP_BORDER)
-    scale = side_px / max(window.shape[:2])
-    if scale >= 1:
-        return window.copy()
-    size = max(1, int(window.shape[1] * scale)), max(1, int(window.shape[0] * scale))
-    return np.asarray(cv2.resize(window, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def contrast_to_skin(rgb: Pixels, box: Box) -> NDArray[np.float64]:

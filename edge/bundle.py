@@ -21,7 +21,7 @@ MODEL_FILE = "model.tflite"
 CARD_FILE = "card.json"
 DEFAULT_BUNDLE = "lesion-320"
 
-LabelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+LabelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$(?!\n)")]
 """A class of a model, as its card names it and a finding reports it."""
 DType = Literal["int8", "uint8", "int16", "float32"]
 

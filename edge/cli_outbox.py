@@ -18,11 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from contextlib import closing
-
     from edge import identity
     from edge.clock import SystemClock
-    from edge.outbox import Outbox, open_database
+    from edge.outbox_database import read_status
     from edge.provisioned import outbox_path
 
     config, _ = settings(arguments)
@@ -31,8 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     owner, path = identity.load(Path(config.identity.directory)), outbox_path(config)
     if not path.is_file():
         raise StoreError(f"expected an outbox at {path}, got no file: the first `dermedge run` makes it")
-    with closing(Outbox(open_database(path), owner, SystemClock(), config.outbox)) as outbox:
-        status = outbox.status()
+    status = read_status(path, owner.device, SystemClock().now())
     facts = {"path": str(path), "device": owner.device, "max_bytes": config.outbox.max_bytes} | status._asdict()
     if arguments.json:
         print(json.dumps(facts))

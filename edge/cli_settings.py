@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import UsageError
-
 if TYPE_CHECKING:
     from edge.config import Config, Origin
 
@@ -37,8 +35,8 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
     if arguments.bundle is not None:
         overrides.append(f"inference.bundle={arguments.bundle}")
     if arguments.broker is not None:
-        host, colon, port = arguments.broker.rpartition(":")
-        if not colon or not host or not port.isdigit():
-            raise UsageError(f"expected --broker HOST:PORT, got {arguments.broker!r}")
+        from edge.config import broker_address
+
+        host, port = broker_address(arguments.broker)
         overrides += [f"broker.host={host}", f"broker.port={port}"]
     return overrides

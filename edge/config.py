@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from edge.errors import ConfigError
+from edge.errors import ConfigError, UsageError
 
 ENVIRONMENT_PREFIX = "DERMEDGE_"
 SYSTEM_FILE = Path("/etc/dermedge/config.toml")
@@ -88,7 +88,6 @@ class Track(Settings, frozen=True):
     iou_min: Fraction = 0.3
     lost_after_frames: Count = 15
     stable_observations: Count = 8
-    best_view_px: Count = 512
 
 
 class Triage(Settings, frozen=True):
@@ -127,9 +126,12 @@ class Delivery(Settings, frozen=True):
 
 
 class Operator(Settings, frozen=True):
-    """script: "phantom" follows the phantom's persons; "single" opens one encounter with consent for the whole run."""
+    """script: "single" opens one encounter with consent to screening for the whole run; "phantom" follows its persons.
 
-    script: str = "single"
+    Empty means none chosen: "single", but for a real camera of a provisioned device, which needs one to be named.
+    """
+
+    script: str = ""
     operator_id: str = "operator-1"
     cohort: str = "demonstration"
 
@@ -213,13 +215,35 @@ def convert(table: Table) -> Config:
         raise ConfigError(f"expected a setting as `dermedge config show` lists it, got: {error}") from error
 
 
+def broker_address(text: str) -> tuple[str, int]:
+    """Host and port of a command line's HOST:PORT; an IPv6 address in brackets. Raises UsageError."""
+    host, _, digits = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    port = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 5 else 0
+    name = host[1:-1] if bracketed else host
+    if not name or (":" in name) != bracketed or not 1 <= port <= 65535:
+        raise UsageError(
+            f"expected --broker HOST:PORT with a port of 1 to 65535, such as 127.0.0.1:1883 or [::1]:1883; got {text!r}"
+        )
+    return name, port
+
+
+def profile_names() -> list[str]:
+    """The profiles that ship, sorted."""
+    return sorted(path.stem for path in _profiles().glob("*.toml"))
+
+
 def profile_path(name: str) -> Path:
     """The file of a profile by name. Raises ConfigError that names those there are."""
-    folder = Path(str(files("firmware_cfg"))) / "profiles"
-    known = sorted(path.stem for path in folder.glob("*.toml"))
+    known = profile_names()
     if name not in known:
         raise ConfigError(f"expected a profile out of {', '.join(known)}; got {name!r}")
-    return folder / f"{name}.toml"
+    return _profiles() / f"{name}.toml"
+
+
+def _profiles() -> Path:
+    """Data of a room above, found by its name; see docs/decisions/0001-layout-and-layers.md."""
+    return Path(str(files("firmware_cfg"))) / "profiles"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

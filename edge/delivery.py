@@ -29,6 +29,7 @@ INBOX_MAX = 1024
 WAIT_MAX_S = 0.25
 CLOGGED_S = 0.02
 TROUBLE_S = 1.0
+DRAIN_POLL_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Delivery:
         self._wake = threading.Condition()
         self._inbox: deque[_Came] = deque(maxlen=INBOX_MAX)
         self._something_new = False
+        self._rewound = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # From here on the delivery thread's own.
@@ -83,6 +85,7 @@ class Delivery:
         self._announced = False
         self._state_due_ns = 0
         outbox.on_append(self._rouse)
+        outbox.on_unacknowledge(self._rewind)
 
     @property
     def hub_present(self) -> bool:
@@ -114,8 +117,8 @@ class Delivery:
         deadline_ns = self._clock.monotonic_ns() + int(drain_s * 1e9)
         try:
             while not (done := self.idle) and self._clock.monotonic_ns() < deadline_ns and self._thread.is_alive():
-                with self._wake:
-                    self._wake.wait(0.02)
+                # Not on the condition: it is notified for every message that comes, and each look holds up the append.
+                self._thread.join(min(DRAIN_POLL_S, drain_s))
         finally:
             with self._wake:
                 self._stopping = True
@@ -136,6 +139,12 @@ class Delivery:
             self._something_new = True
             self._wake.notify_all()
 
+    def _rewind(self) -> None:
+        """Rows that were acknowledged are so no more, and the cursors are past them."""
+        with self._wake:
+            self._rewound = True
+            self._wake.notify_all()
+
     def _run(self) -> None:
         while True:
             wait_s = TROUBLE_S
@@ -146,7 +155,7 @@ class Delivery:
             except Exception:  # noqa: BLE001  (logged; a delivery thread that ended would be a silent device)
                 _log.exception("delivery goes on after an error of its own")
             with self._wake:
-                if not self._inbox and not self._something_new and not self._stopping:
+                if not (self._inbox or self._something_new or self._rewound or self._stopping):
                     self._wake.wait(wait_s)
                 if self._stopping:
                     return
@@ -155,6 +164,10 @@ class Delivery:
     def _step(self) -> float:
         """Everything that can be done now; how many seconds nothing will have to be done for, unless woken."""
         self._read_inbox()
+        with self._wake:
+            rewound, self._rewound = self._rewound, False
+        if rewound:
+            self._start_over()
         if not self._publisher.connected:
             return WAIT_MAX_S
         self._announce()
@@ -207,16 +220,13 @@ class Delivery:
             _log.warning("an acknowledgement was refused: %s", error)
             return
         failpoints.hit("delivery.after_acknowledgement")
-        marked = self._outbox.acknowledge(acknowledgement)
+        self._outbox.acknowledge(acknowledgement)
         if acknowledgement.device != self._identity.device or acknowledgement.epoch != self._outbox.epoch:
             return
         for receipt in acknowledgement.receipts:
             flight = self._in_flight.get(receipt.seq)
             if flight is not None and flight.message_sha256 == receipt.message_sha256:
                 del self._in_flight[receipt.seq]
-        if marked:
-            with self._wake:
-                self._wake.notify_all()
 
     def _commanded(self, payload: bytes) -> None:
         response = self._commands.take(payload)

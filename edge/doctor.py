@@ -1,13 +1,14 @@
 """Whether this device could work now: model, broker, hub, outbox. Each answer is one line that says what to do.
 
-It changes nothing: no outbox is made, no event is sent, and its client id is not the device's own.
+It changes nothing, and works beside a running device: no outbox is made or written, no event is sent, and its client id
+is not the device's own.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from edge import bundle, identity, wire
 from edge.clock import Clock
 from edge.config import Config
 from edge.detect import Detector
-from edge.errors import BrokerError, ConfigError, DermedgeError
+from edge.errors import BrokerError, ConfigError, DermedgeError, StoreError
 from edge.identity import Identity
-from edge.outbox import Outbox, open_database
+from edge.outbox_database import check_quota, read_status
 from edge.provisioned import outbox_path
 from edge.publish.base import open_publisher
 
@@ -39,9 +40,9 @@ class Check:
 def examine(config: Config, clock: Clock, answer_within_s: float) -> Iterator[Check]:
     """Check after check, in the order of the flow. No failure of a part is raised: it is the answer."""
     yield _check("model", lambda: model(config))
-    heard = Heard(config, answer_within_s)
-    yield _check("broker", heard.broker)
-    yield _check("hub", heard.hub)
+    probe = BrokerProbe(config, answer_within_s)
+    yield _check("broker", probe.broker)
+    yield _check("hub", probe.hub)
     yield _check("outbox", lambda: outbox(config, clock))
 
 
@@ -66,19 +67,21 @@ def model(config: Config) -> str:
 
 
 def outbox(config: Config, clock: Clock) -> str:
-    """Open the outbox that is there. Raises ConfigError, StoreError."""
+    """Read the outbox that is there. Raises ConfigError, StoreError."""
     owner, path = _owner(config), outbox_path(config)
+    check_quota(config.outbox.max_bytes)
     if not path.is_file():
         return f"none yet at {path}; the first `dermedge run` of device {owner.device} makes it"
-    with closing(Outbox(open_database(path), owner, clock, config.outbox)) as opened:
-        status = opened.status()
+    status = read_status(path, owner.device, clock.now())
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise StoreError(f"expected an outbox that can be written at {path}: give the file and its folder to this user")
     return (
         f"{path} of device {owner.device}: backlog {status.backlog}, oldest {status.oldest_s:.0f} s, "
         f"{status.used_bytes} of {config.outbox.max_bytes} bytes"
     )
 
 
-class Heard:
+class BrokerProbe:
     """What one short connection to the broker heard: whether it answers, and what it keeps of the hub."""
 
     def __init__(self, config: Config, answer_within_s: float) -> None:

@@ -41,6 +41,7 @@ class Encounter(Message, frozen=True, kw_only=True):
     consent: Id | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.participant is not None and self.consent is None:
             raise ValueError("a participant needs a consent reference")
 
@@ -55,6 +56,7 @@ class _AboutPerson(Body, frozen=True, kw_only=True, tag_field="type"):
     encounter: Encounter
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.encounter.consent is None:
             raise ValueError("an event about a person needs a consent reference")
 

@@ -2,7 +2,7 @@
 
 Stable means: seen in enough accepted frames, in at least half of those in which it should have been seen, and with a
 mean score of at least its label's threshold. The finding speaks of one frame only, the best accepted one: box, size,
-sequence, time and quality are all of that frame.
+sequence, time and quality are all of that frame, and the finding waits until a frame with its own verdict is there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from edge.track import Track
 from edge.triage import Triage
 
 PRESENCE_MIN = 0.5
-_NAMELESS_VERSION = "unversioned"
 
 
 class FindingMaker:
@@ -31,9 +30,7 @@ class FindingMaker:
         self._thresholds = thresholds
         self._triage = triage
         self._clock = clock
-        self._model = events.Model(
-            name=card.name, version=card.version or _NAMELESS_VERSION, card_sha256=card.sha256, status=card.status
-        )
+        self._model = events.Model(name=card.name, version=card.version, card_sha256=card.sha256, status=card.status)
 
     def step(
         self, tracks: Sequence[Track], encounter: events.Encounter, body_site: str

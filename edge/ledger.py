@@ -97,9 +97,14 @@ class Ledger:
         lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
         with self._lock:
             try:
-                while lines:
-                    lines = lines[os.write(self._descriptor, lines) :]
-                os.fsync(self._descriptor)
+                whole = os.fstat(self._descriptor).st_size
+                try:
+                    while lines:
+                        lines = lines[os.write(self._descriptor, lines) :]
+                    os.fsync(self._descriptor)
+                except OSError:
+                    os.ftruncate(self._descriptor, whole)  # a full disk takes half a line: none may follow it
+                    raise
             except OSError as error:
                 raise StoreError(f"expected to write the ledger at {self.path}; {error}") from error
 

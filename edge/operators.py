@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from edge.camera.base import is_staged
 from edge.config import Config
+from edge.errors import ConfigError
 from edge.frame import Frame
 from edge.loading import load_named
 from edge.session import Operator, Scope, SessionChange
@@ -13,18 +15,31 @@ OPERATORS = {
 }
 """operator.script → "module:Class"; a name with a colon is imported as it is."""
 
+UNNAMED = "single"
+"""What an empty `operator.script` means where nothing is kept of anybody."""
 REFUSES_EVERY = 7
 NO_PICTURES_EVERY = 6
 
 
 def open_operator(config: Config) -> Operator:
-    """The operator that `operator.script` names. Raises ConfigError."""
-    operator: Operator = load_named("operator.script", config.operator.script, OPERATORS)(config)
+    """The operator that `operator.script` names. Raises ConfigError.
+
+    A script agrees for whoever stands before the camera. So where a real camera meets a device that keeps what it sees,
+    somebody must have chosen the script, and the phantom's, which makes its consents up, cannot be chosen.
+    """
+    script, source = config.operator.script, config.camera.source
+    if config.identity.directory and not is_staged(source) and script in {"", "phantom"}:
+        raise ConfigError(
+            f"expected operator.script to say how people before {source} agree, got "
+            f"{'nothing' if not script else repr(script) + ', whose consents are made up'}: "
+            "--set operator.script=single says that consent is taken on paper for the whole run"
+        )
+    operator: Operator = load_named("operator.script", script or UNNAMED, OPERATORS)(config)
     return operator
 
 
 class SingleOperator:
-    """One encounter with consent for the whole run."""
+    """One encounter for the whole run, with consent to screening and to nothing else."""
 
     def __init__(self, config: Config) -> None:
         del config
@@ -35,7 +50,7 @@ class SingleOperator:
         if self._begun:
             return []
         self._begun = True
-        return [SessionChange("person_came"), SessionChange("consented", scope=("screening", "pictures"))]
+        return [SessionChange("person_came"), SessionChange("consented", scope=("screening",))]
 
 
 class PhantomOperator:

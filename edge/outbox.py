@@ -19,14 +19,26 @@ import apsw
 from edge import config, events, failpoints, wire
 from edge.chain import Chain, Link
 from edge.clock import Clock
-from edge.errors import ConfigError, OutboxFullError, StoreError
+from edge.errors import OutboxFullError, StoreError
 from edge.identity import Identity
 from edge.ledger import Committed, Intent, Ledger
-from edge.outbox_database import claim, errors_told, fact, last_seq, open_database, prepare, put_fact, transaction
+from edge.outbox_database import (
+    MAX_BYTES_MIN,
+    OutboxStatus,
+    check_quota,
+    claim,
+    errors_told,
+    fact,
+    last_seq,
+    open_database,
+    prepare,
+    put_fact,
+    status_of,
+    transaction,
+)
 
 __all__ = ["MAX_BYTES_MIN", "Outbox", "OutboxStatus", "Row", "open_database"]
 
-MAX_BYTES_MIN = 256 * 1024
 RESERVED_PAGES = 16
 """Beyond the quota, for marks and commands: an acknowledgement must be taken by a full outbox too."""
 FREED_AT_ONCE = 64
@@ -48,17 +60,6 @@ class Row(NamedTuple):
     message_sha256: str
 
 
-class OutboxStatus(NamedTuple):
-    """backlog: unacknowledged events. oldest_s: the age of the oldest of them. full: the last append did not fit."""
-
-    backlog: int
-    oldest_s: float
-    used_bytes: int
-    full: bool
-    epoch: str
-    last_seq: int
-
-
 class Outbox:
     """The open outbox; safe to use from several threads."""
 
@@ -77,14 +78,14 @@ class Outbox:
         self._clock = clock
         self._ledger = ledger
         self._lock = threading.RLock()
-        self._listeners: list[Callable[[], None]] = []
+        self._appended: list[Callable[[], None]] = []
+        self._unacknowledged: list[Callable[[], None]] = []
         self._full = False
         prepare(connection)
         with self.opened() as database:
             page_bytes: int = database.pragma("page_size")
             self._quota_pages = settings.max_bytes // page_bytes
-            if settings.max_bytes < MAX_BYTES_MIN:
-                raise ConfigError(f"expected outbox.max_bytes of at least {MAX_BYTES_MIN}, got {settings.max_bytes}")
+            check_quota(settings.max_bytes)
             self._limit_pages(self._quota_pages + RESERVED_PAGES)
             self.epoch = claim(database, self._device)
         self._chain = Chain("event", self._device, self.epoch, identity.hub.recipients, identity.signing_key)
@@ -110,7 +111,8 @@ class Outbox:
             raise
         failpoints.hit("outbox.after_commit")
         self._note_committed([Committed(link.event_id, link.seq) for link in links])
-        self.changed()
+        for listener in self._appended:
+            listener()
         return [link.event_id for link in links]
 
     def pending(self, after_seq: int, limit: int, priority: wire.Priority | None = None) -> list[Row]:
@@ -151,31 +153,22 @@ class Outbox:
                 "UPDATE events SET acknowledged_at = NULL WHERE seq >= ? AND acknowledged_at IS NOT NULL", (seq,)
             )
             changed = database.changes()
-        self.changed()
+        for listener in self._unacknowledged:
+            listener()
         return changed
 
     def status(self) -> OutboxStatus:
         """Counts and sizes. Raises StoreError."""
         with self.opened() as database:
-            backlog, oldest = database.execute(
-                "SELECT count(*), min(appended_at) FROM events WHERE acknowledged_at IS NULL"
-            ).get
-            pages = database.pragma("page_count") - database.pragma("freelist_count")
-            used_bytes = pages * database.pragma("page_size")
-            highest = last_seq(database)
-        oldest_s = 0.0
-        if oldest is not None:
-            oldest_s = max(0.0, (self._clock.now() - datetime.fromisoformat(oldest)).total_seconds())
-        return OutboxStatus(backlog, oldest_s, used_bytes, self._full, self.epoch, highest)
+            return status_of(database, self._clock.now(), full=self._full)
 
     def on_append(self, listener: Callable[[], None]) -> None:
         """Call this after every append, on the thread that appended."""
-        self._listeners.append(listener)
+        self._appended.append(listener)
 
-    def changed(self) -> None:
-        """Tell the listeners that there is something to send."""
-        for listener in self._listeners:
-            listener()
+    def on_unacknowledge(self, listener: Callable[[], None]) -> None:
+        """Call this when rows that were marked must go again, on the thread that unmarked them."""
+        self._unacknowledged.append(listener)
 
     @contextmanager
     def opened(self) -> Iterator[apsw.Connection]:

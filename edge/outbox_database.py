@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -18,8 +20,11 @@ from edge.errors import ConfigError, OutboxFullError, StoreError
 from edge.wire import FIRST_PREVIOUS
 
 SCHEMA_VERSION = 1
+MAX_BYTES_MIN = 256 * 1024
 
-# AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty.
+# AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The index has all that a status
+# asks for, many times a second, so that it reads no row: a row drags its sealed message along. acknowledged_at is
+# always null in it, and SQLite looks a row up for it all the same unless it is there.
 SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
@@ -32,7 +37,7 @@ CREATE TABLE events(
     appended_at TEXT NOT NULL,
     acknowledged_at TEXT
 ) STRICT;
-CREATE INDEX events_pending ON events(priority, seq) WHERE acknowledged_at IS NULL;
+CREATE INDEX events_pending ON events(priority, seq, appended_at, acknowledged_at) WHERE acknowledged_at IS NULL;
 CREATE TABLE commands(
     command_id TEXT PRIMARY KEY,
     message BLOB NOT NULL,
@@ -40,6 +45,17 @@ CREATE TABLE commands(
     received_at TEXT NOT NULL
 ) STRICT;
 """
+
+
+class OutboxStatus(NamedTuple):
+    """backlog: unacknowledged events. oldest_s: the age of the oldest of them. full: the last append did not fit."""
+
+    backlog: int
+    oldest_s: float
+    used_bytes: int
+    full: bool
+    epoch: str
+    last_seq: int
 
 
 def open_database(path: Path) -> apsw.Connection:
@@ -59,18 +75,41 @@ def open_database(path: Path) -> apsw.Connection:
     return connection
 
 
+def read_status(path: Path, device: str, now: datetime) -> OutboxStatus:
+    """The status of this device's file, read beside a device that runs; nothing in the file is changed.
+
+    `full` is known to that device alone, and False here. Raises StoreError, ConfigError for another device's file.
+    """
+    with errors_told(str(path)), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        connection.set_busy_timeout(5000)
+        connection.execute("BEGIN")  # one moment for all of it
+        if not _is_ours(connection):
+            raise StoreError(f"expected an outbox at {path}, got an empty file: the first `dermedge run` fills it")
+        _require_owner(connection, device)
+        return status_of(connection, now, full=False)
+
+
+def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> OutboxStatus:
+    """Counts and sizes of a file that is claimed."""
+    query = "SELECT count(*), min(appended_at) FROM events WHERE acknowledged_at IS NULL"
+    backlog, oldest = connection.execute(query).get
+    oldest_s = 0.0 if oldest is None else max(0.0, (now - datetime.fromisoformat(oldest)).total_seconds())
+    pages = connection.pragma("page_count") - connection.pragma("freelist_count")
+    used_bytes = pages * connection.pragma("page_size")
+    return OutboxStatus(backlog, oldest_s, used_bytes, full, fact(connection, "epoch"), last_seq(connection))
+
+
+def check_quota(max_bytes: int) -> None:
+    """Raises ConfigError for a quota that holds hardly anything."""
+    if max_bytes < MAX_BYTES_MIN:
+        raise ConfigError(f"expected outbox.max_bytes of at least {MAX_BYTES_MIN}, got {max_bytes}")
+
+
 def prepare(connection: apsw.Connection) -> None:
     """Make the tables in a new file. Raises StoreError for a file of a newer version or of another program."""
     with errors_told(connection.filename):
-        version = connection.pragma("user_version")
-        if version == SCHEMA_VERSION:
+        if _is_ours(connection):
             return
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-        if version != 0 or tables:
-            raise StoreError(
-                f"expected an outbox of version {SCHEMA_VERSION} at {connection.filename}, got version {version} with "
-                f"{tables} tables: name another file, or use the program that wrote it"
-            )
         with transaction(connection):
             connection.execute(SCHEMA)
             connection.pragma("user_version", SCHEMA_VERSION)
@@ -90,12 +129,7 @@ def claim(connection: apsw.Connection, device: str) -> str:
                 ("last_response_seq", "0"),
             ],
         )
-    owner = fact(connection, "device")
-    if owner != device:
-        raise ConfigError(
-            f"expected the outbox of device {device!r} at {connection.filename}, got that of {owner!r}: set "
-            "outbox.path to another file"
-        )
+    _require_owner(connection, device)
     return fact(connection, "epoch")
 
 
@@ -150,3 +184,26 @@ def errors_told(path: str) -> Iterator[None]:
         raise StoreError(f"expected the outbox at {path} to be free, got: {error}: stop the other process") from error
     except apsw.Error as error:
         raise StoreError(f"expected the outbox at {path} to be readable and writable, got: {error}") from error
+
+
+def _is_ours(connection: apsw.Connection) -> bool:
+    """False for a new file. Raises StoreError for a file of a newer version or of another program."""
+    version = connection.pragma("user_version")
+    if version == SCHEMA_VERSION:
+        return True
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if version != 0 or tables:
+        raise StoreError(
+            f"expected an outbox of version {SCHEMA_VERSION} at {connection.filename}, got version {version} with "
+            f"{tables} tables: name another file, or use the program that wrote it"
+        )
+    return False
+
+
+def _require_owner(connection: apsw.Connection, device: str) -> None:
+    owner = fact(connection, "device")
+    if owner != device:
+        raise ConfigError(
+            f"expected the outbox of device {device!r} at {connection.filename}, got that of {owner!r}: set "
+            "outbox.path to another file"
+        )

@@ -1,7 +1,8 @@
 """The sentence at work, frame by frame: frame → quality → detect → track → findings → outbox.
 
 What must be kept waits in order until the outbox has committed it, and only then counts as a result. While something
-waits no further frame is looked at: nothing is dropped, and nothing is shown that is not kept.
+waits no further frame is looked at: nothing is dropped, and nothing is shown that is not kept. A body that can never be
+kept, because the wire refuses it, ends the run; all that waited with it is kept first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from edge import events
 from edge.clock import Clock
 from edge.detect import Detector
-from edge.errors import StoreError
+from edge.errors import StoreError, WireError
 from edge.findings import FindingMaker
 from edge.frame import Box, Frame, Pixels
 from edge.quality import QualityReport
@@ -43,7 +44,7 @@ class Judge(Protocol):
 
     def offer(self, frame: Frame) -> None: ...
 
-    def newest(self) -> tuple[QualityReport, int] | None: ...
+    def newest(self, of_ns: int | None = None) -> tuple[QualityReport, int] | None: ...
 
 
 class ShownBox(NamedTuple):
@@ -131,34 +132,41 @@ class Pipeline:
         self._tracker, self._findings, self._operator = tracker, findings, operator
         self._store, self._clock, self._trace = store, clock, trace
         self._waiting: deque[_Entry] = deque()
+        self._refused: WireError | None = None
         self._results: dict[int, Result] = {}
 
     def step(self, frame: Frame) -> View | None:
-        """One frame through all stages; None, and the frame is not consumed, while the outbox does not keep."""
+        """One frame through all stages; None, and the frame is not consumed, while the outbox does not keep.
+
+        Raises WireError as `flush` does.
+        """
         if not self.flush():
             return None
         begun_ns = self._clock.monotonic_ns()
-        self._judge.offer(frame)
         self._follow_operator(frame)
         if not self.flush() or self.session.state != "screening":
             return self._unseen(frame)
+        self._judge.offer(frame)
         rgb = frame.rgb()
         detections = self._detector.detect(rgb)
-        verdict = verdict_on(frame, self._judge.newest(), self._max_age_ms)
+        verdict = verdict_on(frame, self._judge.newest(frame.monotonic_ns), self._max_age_ms)
         tracks = self._tracker.update(detections, frame, rgb, verdict)
         self._keep_findings(tracks)
         self._count(frame, verdict, begun_ns)
         return self._view(frame, rgb, tracks, verdict)
 
-    def end(self) -> bool:
-        """The run ends: the open encounter is closed; False where the outbox did not keep it."""
-        bodies = self.session.end()
+    def end(self, *, failed: bool = False) -> bool:
+        """The run ends: the open encounter is closed; False where the outbox did not keep it. failed: by an error."""
+        bodies = self.session.end(failed=failed)
         if bodies:
             self._waiting.append(_Entry(bodies, "live", None))
         return self.flush()
 
     def flush(self) -> bool:
-        """Commit what waits, in order; False, with `problem` set, while the outbox does not keep."""
+        """Commit what waits, in order; False, with `problem` set, while the outbox does not keep.
+
+        Raises WireError for a body that the wire refuses, once all else that waited is committed.
+        """
         while self._waiting:
             entry = self._waiting[0]
             try:
@@ -168,12 +176,30 @@ class Pipeline:
                     self.problem = str(error)
                     _log.error("capturing stopped: %s", error)
                 return False
+            except WireError as error:
+                self._waiting.popleft()
+                self._set_aside(entry, error)
+                continue
             self._waiting.popleft()
             self._kept(entry, ids)
         if self.problem:
             _log.warning("capturing goes on: the outbox keeps again")
             self.problem = ""
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            raise refused
         return True
+
+    def _set_aside(self, entry: _Entry, error: WireError) -> None:
+        """Find the refused body: alone it is given up, among others each is tried by itself."""
+        if len(entry.bodies) > 1:
+            self._waiting.extendleft(_Entry([each], entry.priority, entry.track_id) for each in reversed(entry.bodies))
+            return
+        body = entry.bodies[0]
+        _log.error("a %s could not be kept: %s", type(body).__name__, error)
+        if isinstance(body, events.Consent) and body.encounter == self.session.encounter:
+            self.session.lose_consent()
+        self._refused = self._refused or error
 
     def _follow_operator(self, frame: Frame) -> None:
         bodies: list[events.EventBody] = []

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
-from edge.clock import Clock
 from edge.config import Quality
 from edge.errors import DermedgeError
 from edge.frame import Frame, Pixels
 from edge.mailbox import Mailbox
+from edge.motion import Grey, shift
 
 Hint = Literal["too_dark", "too_bright", "glare", "hold_still", "too_blurry"]
 """What to do differently, most urgent first: of several faults the first is told."""
@@ -27,8 +27,10 @@ _WHITE = 240
 _CLIPPED = 250
 _SPOT_AREA_FRACTION = 0.0001, 0.08
 """Smaller is noise or a hair's shine; larger is an overexposed picture or white paper, no reflection."""
-_RESPONSE_MIN = 0.03
-"""Below it the peak of the correlation is noise: nothing that could have moved is in the picture."""
+_WAIT_S = 0.02
+"""How long a reader waits for the verdict on its own frame. A verdict takes a few milliseconds, mostly while the
+detector works; an engine that is quicker than the judge has to wait, or no finding would ever have its verdict.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,28 @@ class QualityReport:
     glare_fraction: float = 0.0
 
 
+class SmallCopy(NamedTuple):
+    """What is judged. rgb: (height, width, 3). grey: (height, width). half: grey at half the size, for the motion."""
+
+    rgb: Pixels
+    grey: Pixels
+    half: Grey
+
+
 class QualityJudge:
     """Judges by the limits of its settings; holds no frame, so the same pictures get the same verdict."""
 
     def __init__(self, settings: Quality) -> None:
         self._settings = settings
 
-    def small(self, rgb: Pixels) -> Pixels:
-        """The copy that is judged: (height, width, 3), longer side `side_px`; a smaller picture as it is."""
+    def small(self, rgb: Pixels) -> SmallCopy:
+        """The copy of an (height, width, 3) RGB picture, longer side `side_px`; a smaller picture as it is."""
         scaled = self._scaled((rgb.shape[1], rgb.shape[0]))
         if scaled == (rgb.shape[1], rgb.shape[0]):
-            return rgb
-        return np.asarray(cv2.resize(rgb, scaled, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            return _copy(rgb)
+        return _copy(np.asarray(cv2.resize(rgb, scaled, interpolation=cv2.INTER_AREA), dtype=np.uint8))
 
-    def small_frame(self, frame: Frame) -> Pixels:
+    def small_frame(self, frame: Frame) -> SmallCopy:
         """As `small`; a YUV420 frame is shrunk plane by plane, and only the small copy is converted."""
         if frame.pixel_format == "RGB888":
             return self.small(frame.planes)
@@ -74,21 +84,22 @@ class QualityJudge:
         planes[:down] = cv2.resize(frame.planes[:height], (across, down), interpolation=cv2.INTER_AREA)
         for plane, into in zip(chroma, planes[down:].reshape(2, down // 2, across // 2), strict=True):
             into[:] = cv2.resize(plane, (across // 2, down // 2), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), dtype=np.uint8)
+        return _copy(np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), dtype=np.uint8))
 
-    def judge(self, rgb: Pixels, previous_small: Pixels | None = None) -> QualityReport:
-        """The verdict on an (height, width, 3) RGB picture; previous_small is `small` of the frame before it."""
+    def judge(self, rgb: Pixels, previous: SmallCopy | None = None) -> QualityReport:
+        """The verdict on an (height, width, 3) RGB picture; `previous` is the copy of the frame before it."""
+        return self.judge_small(self.small(rgb), previous)
+
+    def judge_small(self, small: SmallCopy, previous: SmallCopy | None = None) -> QualityReport:
+        """The verdict on a copy."""
         settings = self._settings
-        small = self.small(rgb)
-        grey = _grey(small)
-        mean_luma = float(cv2.mean(grey)[0])
-        lowest = np.asarray(cv2.min(cv2.min(small[:, :, 0], small[:, :, 1]), small[:, :, 2]), dtype=np.uint8)
+        rgb = small.rgb
+        mean_luma = float(cv2.mean(small.grey)[0])
+        lowest = np.asarray(cv2.min(cv2.min(rgb[:, :, 0], rgb[:, :, 1]), rgb[:, :, 2]), dtype=np.uint8)
         clipped = float(np.count_nonzero(lowest >= _CLIPPED)) / lowest.size
         glare = _spots(lowest)
-        sharpness = _sharpness(grey)
-        motion_px = 0.0
-        if previous_small is not None and previous_small.shape == small.shape:
-            motion_px = _motion_px(_grey(previous_small), grey)
+        sharpness = _sharpness(small.grey)
+        motion_px = 0.0 if previous is None else _motion_px(previous.half, small.half)
         faults: dict[Hint, bool] = {
             "too_dark": mean_luma < settings.luma_min,
             "too_bright": mean_luma > settings.luma_max or clipped - glare > settings.clipped_fraction_max,
@@ -105,13 +116,16 @@ class QualityJudge:
 
 
 class QualityThread:
-    """Judges the newest frame it was offered; frames that come while it is busy are passed over."""
+    """Judges the newest frame it was offered; frames that come while it is busy are passed over.
 
-    def __init__(self, judge: QualityJudge, clock: Clock, previous_max_age_ms: float = 200.0) -> None:
+    previous_max_age_ms: how long before a frame another one may lie to tell how far the picture moved.
+    """
+
+    def __init__(self, judge: QualityJudge, previous_max_age_ms: float) -> None:
         self._judge = judge
-        self._clock = clock
         self._previous_max_age_ns = previous_max_age_ms * 1e6
         self._mailbox: Mailbox[Frame] = Mailbox()
+        self._judged = threading.Condition()
         self._newest: tuple[QualityReport, int] | None = None
         self._thread = threading.Thread(target=self._run, name="quality", daemon=True)
         self._thread.start()
@@ -120,11 +134,15 @@ class QualityThread:
         """Never blocks."""
         self._mailbox.put(frame)
 
-    def newest(self) -> tuple[QualityReport, int] | None:
+    def newest(self, of_ns: int | None = None) -> tuple[QualityReport, int] | None:
         """The newest verdict and the `monotonic_ns` of its frame; None before the first.
 
+        of_ns: wait a little where the verdict on the frame of this `monotonic_ns` is still to come.
         Raises DermedgeError where the thread has died: old verdicts must not pass for new ones.
         """
+        if of_ns is not None:
+            with self._judged:
+                self._judged.wait_for(lambda: self._newest is not None and self._newest[1] >= of_ns, _WAIT_S)
         if not self._thread.is_alive() and not self._mailbox.closed:
             raise DermedgeError("expected the quality thread to run, it ended: see its traceback in the log")
         return self._newest
@@ -135,7 +153,7 @@ class QualityThread:
         self._thread.join()
 
     def _run(self) -> None:
-        previous: tuple[Pixels, int] | None = None
+        previous: tuple[SmallCopy, int] | None = None
         while True:
             frame = self._mailbox.take(timeout_s=1.0)
             if frame is None:
@@ -144,14 +162,18 @@ class QualityThread:
                 continue
             small = self._judge.small_frame(frame)
             is_recent = previous is not None and frame.monotonic_ns - previous[1] <= self._previous_max_age_ns
-            report = self._judge.judge(small, previous[0] if previous is not None and is_recent else None)
-            # One assignment of one tuple: readers see both or neither.
-            self._newest = report, frame.monotonic_ns
+            report = self._judge.judge_small(small, previous[0] if previous is not None and is_recent else None)
+            with self._judged:
+                self._newest = report, frame.monotonic_ns
+                self._judged.notify_all()
             previous = small, frame.monotonic_ns
 
 
-def _grey(rgb: Pixels) -> Pixels:
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+def _copy(rgb: Pixels) -> SmallCopy:
+    grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    size = max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2)
+    half = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return SmallCopy(rgb, grey, half)
 
 
 def _sharpness(grey: Pixels) -> float:
@@ -188,9 +210,7 @@ def _spots(lowest: Pixels) -> float:
     return float(areas[(areas >= smallest) & (areas <= largest)].sum()) / lowest.size
 
 
-def _motion_px(before: Pixels, after: Pixels) -> float:
-    """How far the picture moved between two grey copies of one size, by phase correlation at half that size."""
-    size = max(1, after.shape[1] // 2), max(1, after.shape[0] // 2)
-    halves = [cv2.resize(each, size, interpolation=cv2.INTER_AREA).astype(np.float32) for each in (before, after)]
-    (x, y), response = cv2.phaseCorrelate(halves[0], halves[1], cv2.createHanningWindow(size, cv2.CV_32F))
-    return 2 * float(np.hypot(x, y)) if response >= _RESPONSE_MIN else 0.0
+def _motion_px(before: Grey, after: Grey) -> float:
+    """How far the picture moved, in pixels of the copy; 0 where that is unknown."""
+    moved = shift(before, after) if before.shape == after.shape else None
+    return 0.0 if moved is None else 2 * float(np.hypot(*moved))

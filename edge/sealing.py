@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from edge.errors import SealError
-from edge.wire import Envelope, Header, Name, Recipient, Signed, Void, VoidReason, encode, encode_sealed
+from edge.wire import Envelope, Header, Name, Recipient, Signed, Void, VoidReason, encode
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _NONCE = bytes(12)
@@ -139,11 +139,6 @@ def unseal(envelope: Envelope, header: Header, private: X25519PrivateKey) -> byt
         return AESGCM(content_key).decrypt(_NONCE, envelope.ciphertext, envelope.header)
     except (InvalidTag, ValueError) as error:
         raise SealError(f"message {header.event_id} does not open: it was altered after it was sealed") from error
-
-
-def seal_message(header: Header, body: bytes, recipients: Sequence[RecipientKey], signer: Ed25519PrivateKey) -> bytes:
-    """`seal`, as bytes for the wire."""
-    return encode_sealed(seal(header, body, recipients, signer))
 
 
 def sign(purpose: Purpose, payload: bytes, signer: Ed25519PrivateKey) -> bytes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal, Protocol
+
+import msgspec
 
 from edge import events, pseudonym
 from edge.clock import Clock, uuid7
@@ -72,7 +73,6 @@ class Operator(Protocol):
 
 @dataclass(slots=True)
 class _Tally:
-    opened_at: datetime
     opened_ns: int
     shots: int = 0
     retakes: dict[str, int] = field(default_factory=dict)
@@ -108,11 +108,20 @@ class Session:
         assert outcome is not None  # every step to idle has one: tested
         return [self._close(outcome)]
 
-    def end(self) -> list[events.EventBody]:
-        """The run ends: an encounter that is open is closed as what it is, completed once screening has begun."""
+    def end(self, *, failed: bool = False) -> list[events.EventBody]:
+        """The run ends: an encounter that is open is closed as what it is, completed once screening has begun.
+
+        failed: an error ended the run, so what had begun is aborted.
+        """
         if self.state == "idle":
             return []
-        return self.apply(SessionChange("person_left"))
+        return self.apply(SessionChange("aborted" if failed else "person_left"))
+
+    def lose_consent(self) -> None:
+        """The consent can never be kept: from here on nobody has agreed, and no event names the participant."""
+        assert self.encounter is not None
+        self.state = "asking"
+        self.encounter = msgspec.structs.replace(self.encounter, participant=None, consent=None)
 
     def count_frame(self, *, accepted: bool, hint: str | None) -> None:
         """One frame was looked at."""
@@ -130,7 +139,7 @@ class Session:
 
     def _open(self, change: SessionChange) -> events.EncounterOpened:
         now = self._clock.now()
-        self._tally = _Tally(now, self._clock.monotonic_ns())
+        self._tally = _Tally(self._clock.monotonic_ns())
         self.body_site = change.body_site
         self.encounter = events.Encounter(
             encounter_id=uuid7(now), cohort=self._settings.cohort, operator=self._settings.operator_id

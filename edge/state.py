@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from edge import wire
+from edge import __version__, wire
 from edge.clock import Clock
 from edge.outbox import OutboxStatus
 
-APPLICATION = "dermedge"
+APPLICATION = f"dermedge {__version__}"
 TEXT_MAX = 200
 
 _log = logging.getLogger(__name__)

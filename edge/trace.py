@@ -10,17 +10,16 @@ import json
 from pathlib import Path
 from typing import IO, Any
 
+from edge.camera.base import STAGED, is_staged
 from edge.errors import ConfigError, StoreError
-
-TRACEABLE = "phantom", "replay"
 
 
 class Trace:
     """Raises ConfigError for a real camera, StoreError where the file cannot be written."""
 
     def __init__(self, path: Path, source: str) -> None:
-        if source.partition(":")[0] not in TRACEABLE:
-            raise ConfigError(f"expected a trace of {' or '.join(TRACEABLE)} only, got camera.source {source!r}")
+        if not is_staged(source):
+            raise ConfigError(f"expected a trace of {' or '.join(STAGED)} only, got camera.source {source!r}")
         try:
             self._file: IO[str] = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:

@@ -30,7 +30,7 @@ TRACKS_MAX = 64
 _VELOCITY_GAIN = 0.5
 _UNSEEN_SLOWDOWN = 0.85
 _BEST_MARGIN = 1.05
-"""A view must be this much better to replace the best: else a slowly growing score copies a crop on every frame."""
+"""A view must be this much better to replace the best: else a slowly growing score makes another on every frame."""
 _CONTRAST_TOLERANCE = 0.3
 _SIDE_RATIO_MAX = 1.6
 _BLIND_FRAMES_MAX = 15
@@ -46,10 +46,7 @@ class Track:
 
     track_id: int
     box_px: Box
-    first_seen_ns: int
-    last_seen_ns: int
     label_now: str
-    score_now: float
     class_scores: dict[str, float] = field(default_factory=dict)
     observations: int = 0
     chances: int = 0
@@ -163,17 +160,17 @@ class Tracker:
             x, y = (1 - _VELOCITY_GAIN) * np.asarray(track.velocity) + _VELOCITY_GAIN * moved
             track.velocity = float(x), float(y)
         track.missed = 0
-        track.box_px, track.last_seen_ns = detection.box_px, frame.monotonic_ns
-        track.label_now, track.score_now = detection.label, detection.score
+        track.box_px, track.label_now = detection.box_px, detection.label
         if not verdict.accepted or verdict.report is None:
             return
         track.observations += 1
         track.class_scores[detection.label] = track.class_scores.get(detection.label, 0.0) + detection.score
-        # A report about another frame is fair evidence, but says little about this frame's sharpness.
-        merit = detection.score * max(verdict.report.sharpness, 0.0) if verdict.exact else 0.0
+        # A report about another frame is fair evidence, but a finding tells this frame's own quality.
+        if not verdict.exact:
+            return
+        merit = detection.score * max(verdict.report.sharpness, 0.0)
         if track.best is None or merit > track.best.merit * _BEST_MARGIN:
-            side_px = self._settings.best_view_px
-            track.best = BestView.of(rgb, frame, detection.box_px, verdict.report, merit, side_px)
+            track.best = BestView.of(rgb, frame, detection.box_px, verdict.report, merit)
 
     def _start(self, detection: Detection, frame: Frame, rgb: Pixels, verdict: Verdict) -> None:
         if len(self._live) >= TRACKS_MAX or any(
@@ -182,8 +179,7 @@ class Tracker:
             return
         track = self._recall(detection, rgb)
         if track is None:
-            now = frame.monotonic_ns
-            track = Track(self._next_id, detection.box_px, now, now, detection.label, detection.score)
+            track = Track(self._next_id, detection.box_px, detection.label)
             self._next_id += 1
         track.missed = 2  # its last place says nothing about its velocity now
         track.chances += verdict.accepted
@@ -225,11 +221,7 @@ class Tracker:
                     continue
                 if (lost.told, lost.observations) > (seen.told, seen.observations):
                     lost.box_px, lost.velocity, lost.missed = seen.box_px, seen.velocity, 0
-                    lost.last_seen_ns, lost.label_now, lost.score_now = (
-                        seen.last_seen_ns,
-                        seen.label_now,
-                        seen.score_now,
-                    )
+                    lost.label_now = seen.label_now
                     self._live.remove(seen)
                 else:
                     self._live.remove(lost)

@@ -6,7 +6,7 @@ edge/events.py. The other messages travel signed or bare and carry no patient da
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -26,13 +26,16 @@ MESSAGE_BYTES_MAX = 256 * 1024
 FIRST_PREVIOUS = "0" * 64
 """prev_hash of an epoch's first event."""
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Participant = Annotated[str, Meta(pattern=r"^[0-9A-HJKMNP-TV-Z]{4,16}$")]
+# $ alone would also match before a newline at the end.
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
+Id = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$(?!\n)")]
+Participant = Annotated[str, Meta(pattern=r"^[0-9A-HJKMNP-TV-Z]{4,16}$(?!\n)")]
 """A pseudonym in Crockford's base 32; never a name, a phone number or a national id."""
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Epoch = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+Epoch = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
 Time = Annotated[datetime, Meta(tz=True)]
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A clock that lost its battery starts at 1970. Beyond these a time would overflow where it is shown in another zone."""
 Text = Annotated[str, Meta(max_length=200)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Sequence = Annotated[int, Meta(ge=1, le=2**53)]
@@ -45,13 +48,19 @@ Kind = Literal["event", "command", "response"]
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all: frozen, and an unknown field is an error."""
+    """Base of all: frozen, an unknown field is an error, and so is a time out of bounds."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime) and not EARLIEST <= value <= LATEST:
+                raise ValueError(f"expected `{name}` between the years {EARLIEST.year} and {LATEST.year}, got {value}")
 
 
 class Recipient(Message, frozen=True, kw_only=True):
     """wrapped_key: HPKE's encapsulated key and ciphertext of the content key, for whoever holds `key_id`."""
 
-    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
     wrapped_key: bytes
 
 
@@ -98,7 +107,7 @@ class Signed(Message, frozen=True, kw_only=True):
     """payload: the JSON text that was signed. key_id: of the signer's Ed25519 key."""
 
     payload: str
-    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
@@ -141,7 +150,7 @@ class HubPresence(Message, frozen=True, kw_only=True):
     v: Literal[1] = VERSION
     ts: Time
     hub: Id
-    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+    key_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
 
 
 class Status(Message, frozen=True, kw_only=True):

@@ -35,7 +35,6 @@ WORDS: dict[str, Words] = {
     "hint.too_dark": Words("Too dark – more light please", "光线太暗，请增加照明"),
     "hint.too_bright": Words("Too bright – less light please", "光线太亮，请减弱照明"),
     "hint.glare": Words("Glare – tilt the light", "有反光，请调整光源角度"),
-    "hint.move_closer": Words("Move a little closer", "请靠近一点"),
     "hint.no_verdict": Words("One moment …", "请稍候……"),
     "hint.other": Words("Take the picture again", "请重新拍摄"),
     "hint.idle": Words("Nobody in front of the camera", "镜头前没有人"),

@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from edge.config import profile_path
+    from edge.config import profile_names, profile_path
     from firmware_cfg import profiles
 
     if arguments.action == "list":
-        for name in profiles.names():
+        for name in profile_names():
             print(f"{name:<16} {profiles.summary(profile_path(name))}")
         return 0
     if arguments.action == "show":

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 from edge.config import Config, convert, read_toml
 from edge.errors import ConfigError
-
-FOLDER = Path(str(files("firmware_cfg"))) / "profiles"
-
-
-def names() -> list[str]:
-    """The profiles that ship, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def validate(path: Path) -> Config:

@@ -7,10 +7,9 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import DermedgeError, UsageError
+from edge.errors import UsageError
 
 DEFAULT_PORT = 8640
 
@@ -52,17 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
             return _ingest(arguments.dir, arguments.broker)
         case _:
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m hub.cli`, the same subcommands without the rest of dermedge."""
-    parser = argparse.ArgumentParser(prog="dermedge hub")
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except DermedgeError as error:
-        print(f"dermedge hub: {error}", file=sys.stderr)
-        return error.exit_code
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:
@@ -111,11 +99,11 @@ def _device_list(directory: Path) -> int:
 
 def _ingest(directory: Path, broker: str) -> int:
     from edge.clock import SystemClock
-    from edge.config import Broker
+    from edge.config import Broker, broker_address
     from edge.publish.base import open_publisher
     from hub import ingest
 
-    host, port = _address(broker)
+    host, port = broker_address(broker)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
     publisher = open_publisher("mqtt", Broker(host=host, port=port))
     until = threading.Event()
@@ -129,19 +117,11 @@ def _serve(directory: Path, port: int, *, show: bool) -> int:
     if not 1 <= port <= 65535:
         raise UsageError(f"expected --port between 1 and 65535, got {port}")
     from edge.clock import SystemClock
-    from hub.dashboard.serve import serve
+    from hub import database
+    from hub.dashboard.serve import HOST, require_free, serve
 
-    print(f"the hub's page: http://127.0.0.1:{port}/ (Ctrl-C ends it)", file=sys.stderr)
-    serve(directory, port, SystemClock(), show=show)
+    engine = database.open_database(directory, read_only=True)
+    require_free(port)
+    print(f"the hub's page: http://{HOST}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
+    serve(engine, port, SystemClock(), show=show)
     return 0
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise UsageError(f"expected --broker HOST:PORT, got {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

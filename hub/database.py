@@ -1,4 +1,4 @@
-"""Opening the hub's database. One URL names it; SQLite's own habits stand here and nowhere else."""
+"""Opening the hub's database, one SQLite file in the hub's folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from edge.errors import ConfigError, StoreError
 from hub.schema import metadata
@@ -77,9 +77,9 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     return engine
 
 
-def upsert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, in this database's dialect."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def upsert(table: sa.Table) -> sqlite.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return sqlite.insert(table)
 
 
 def _inode(path: Path) -> int:

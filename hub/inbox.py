@@ -19,7 +19,7 @@ TOPICS_MAX = 20_000
 
 
 @dataclass(frozen=True)
-class Word:
+class Report:
     """The newest message of a `status` or `state` topic, not yet understood."""
 
     topic: str
@@ -34,7 +34,7 @@ class Inbox:
     def __init__(self) -> None:
         self._events: deque[Arrival] = deque()
         self._held_bytes = 0
-        self._words: dict[str, Word] = {}
+        self._reports: dict[str, Report] = {}
         self._changed = threading.Condition()
         self._dropped = 0
 
@@ -59,12 +59,12 @@ class Inbox:
             self._changed.notify()
             return True
 
-    def put_word(self, word: Word) -> bool:
+    def put_report(self, report: Report) -> bool:
         with self._changed:
-            if word.topic not in self._words and len(self._words) >= TOPICS_MAX:
+            if report.topic not in self._reports and len(self._reports) >= TOPICS_MAX:
                 self._dropped += 1
                 return False
-            self._words[word.topic] = word
+            self._reports[report.topic] = report
             return True
 
     def wake(self) -> None:
@@ -81,8 +81,8 @@ class Inbox:
             self._held_bytes -= sum(len(each.payload) for each in taken)
             return taken
 
-    def take_words(self) -> list[Word]:
+    def take_reports(self) -> list[Report]:
         with self._changed:
-            taken = list(self._words.values())
-            self._words.clear()
+            taken = list(self._reports.values())
+            self._reports.clear()
             return taken

@@ -20,10 +20,10 @@ from edge.errors import StoreError, WireError
 from edge.publish.base import Publisher
 from edge.wire import State, Status, decode
 from hub import database, keys
-from hub.inbox import Inbox, Word
+from hub.inbox import Inbox, Report
 from hub.opening import Opened, Refused, open_message
 from hub.registry import Registry
-from hub.store import DeviceWord, Outcome, Store, Work, not_storable
+from hub.store import DeviceReport, IngestState, Outcome, Store, not_storable
 from hub.subscribe import Subscription
 
 BATCH_MESSAGES_MAX = 100
@@ -78,7 +78,7 @@ class Ingest:
         self._thread.join(STOP_WITHIN_S)
         self._parts.subscription.stop()
         try:
-            self._note(self._parts.inbox.take_words())
+            self._note(self._parts.inbox.take_reports())
         except (sa.exc.DBAPIError, StoreError) as error:
             _log.warning("the database did not take that the hub was stopped: %s", error)
         self._parts.engine.dispose()
@@ -101,8 +101,8 @@ class Ingest:
             failpoints.hit("hub.after_commit")
             parts.subscription.acknowledge(outcomes or [])
         if self._clock.monotonic_ns() - self._noted_at_ns >= NOTE_EVERY_NS:
-            words = parts.inbox.take_words()
-            self._persist(lambda: self._note(words))
+            reports = parts.inbox.take_reports()
+            self._persist(lambda: self._note(reports))
             self._noted_at_ns = self._clock.monotonic_ns()
 
     def _write(self, messages: Sequence[Opened | Refused]) -> list[Outcome]:
@@ -124,27 +124,27 @@ class Ingest:
             _log.exception("event %s cannot be stored", message.header.event_id)
             return self._parts.store.write([not_storable(message, f"{type(error).__name__}")])
 
-    def _note(self, words: Sequence[Word]) -> None:
+    def _note(self, reports: Sequence[Report]) -> None:
         subscription = self._parts.subscription
-        work = Work(self._clock.now(), subscription.connected, subscription.problem, self._parts.inbox.waiting)
-        understood = [word for each in words if (word := self._understand(each)) is not None]
-        self._parts.store.note(understood, work)
+        state = IngestState(self._clock.now(), subscription.connected, subscription.problem, self._parts.inbox.waiting)
+        understood = [report for each in reports if (report := self._understand(each)) is not None]
+        self._parts.store.note(understood, state)
 
-    def _understand(self, word: Word) -> DeviceWord | None:
+    def _understand(self, report: Report) -> DeviceReport | None:
         """None for what is cleared, of nobody known, or no status and no state."""
-        _, _, rest = word.topic.partition("/v1/")
+        _, _, rest = report.topic.partition("/v1/")
         _site, _, rest = rest.partition("/")
         name, _, leaf = rest.partition("/")
-        device = self._parts.registry.find(name) if word.payload else None
+        device = self._parts.registry.find(name) if report.payload else None
         if device is None:
             return None
         try:
-            content: Status | State = decode(word.payload, Status if leaf == "status" else State)
+            content: Status | State = decode(report.payload, Status if leaf == "status" else State)
         except WireError as error:
             _log.warning("device %s sent a %s that is none: %s", name, leaf, error)
-            self._parts.store.alarm(f"{leaf}_not_understood", name, word.received_at, str(error))
+            self._parts.store.alarm(f"{leaf}_not_understood", name, report.received_at, str(error))
             return None
-        return DeviceWord(device, content, word.received_at, word.retained)
+        return DeviceReport(device, content, report.received_at, report.retained)
 
     def _persist(self, action: Callable[[], T]) -> T | None:
         """The action's result, tried until the database takes it; None when stopped before that."""

@@ -7,7 +7,6 @@ escrow-private.json mode 0600; opens events if the hub's own key is lost; kept o
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -28,8 +27,6 @@ PUBLIC_FILE = "hub-keys.json"
 PRIVATE_FILE = "hub-private.json"
 ESCROW_FILE = "escrow-private.json"
 KEY_FILES = (PUBLIC_FILE, PRIVATE_FILE, ESCROW_FILE)
-
-_log = logging.getLogger(__name__)
 
 
 class _HubPrivate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,10 +96,15 @@ def refuse_existing(directory: Path, names: Sequence[str]) -> None:
 
 
 def load(directory: Path) -> HubIdentity:
-    """Raises ConfigError where the private keys are missing or damaged; warns where others may read them."""
+    """Raises ConfigError where the private keys are missing, damaged, or readable by others than their owner."""
     path = directory / PRIVATE_FILE
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise ConfigError(
+                f"expected {path} to be readable by its owner only, got mode {mode:04o}: whoever has read it can open "
+                f"every event; run `chmod 600 {path}`, and make a new hub where you do not trust those who could"
+            )
         keys = msgspec.json.decode(path.read_bytes(), type=_HubPrivate)
         sealing = X25519PrivateKey.from_private_bytes(keys.seal_key)
         signing = Ed25519PrivateKey.from_private_bytes(keys.sign_key)
@@ -114,10 +116,6 @@ def load(directory: Path) -> HubIdentity:
         raise ConfigError(
             f"expected a hub's private keys at {path}; {error}; copy the file again from its backup"
         ) from error
-    if mode & 0o077:
-        _log.warning(
-            "expected %s to be readable by its owner only, it has mode %04o: run `chmod 600 %s`", path, mode, path
-        )
     return HubIdentity(keys.hub, sealing, signing)
 
 

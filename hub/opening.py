@@ -12,7 +12,7 @@ from typing import Literal
 from edge.errors import SealError, WireError
 from edge.events import CommandApplied, EventBody
 from edge.sealing import ciphertext_hash, sha256, unseal, verify
-from edge.wire import Envelope, Header, Priority, decode, decode_sealed
+from edge.wire import Envelope, Header, decode, decode_sealed
 from hub.keys import HubIdentity
 from hub.registry import Device, Registry
 
@@ -51,10 +51,6 @@ class Opened:
     def type(self) -> str:
         """The body's tag, or "void"."""
         return "void" if self.body is None else str(type(self.body).__struct_config__.tag)
-
-    @property
-    def priority(self) -> Priority:
-        return self.header.priority
 
 
 @dataclass(frozen=True)

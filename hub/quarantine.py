@@ -51,18 +51,25 @@ def hold(connection: sa.Connection, refused: Sequence[Refused]) -> set[str]:
 
 
 def release_strangers(connection: sa.Connection, message_sha256s: Sequence[str]) -> None:
-    """Forget messages that were stored after all, because their device was registered after they first came."""
-    connection.execute(
-        sa.delete(quarantine).where(quarantine.c.message_sha256.in_(message_sha256s), quarantine.c.trust == "stranger")
+    """Forget messages that were stored after all, because their device was registered after they first came.
+
+    With the last of them goes the alarm: a device that was switched on before it was registered is no alarm for ever.
+    """
+    stranger = quarantine.c.trust == "stranger"
+    released = connection.execute(
+        sa.delete(quarantine).where(quarantine.c.message_sha256.in_(message_sha256s), stranger)
     )
+    if not released.rowcount:
+        return
+    unknown = sa.select(quarantine.c.message_sha256).where(stranger, quarantine.c.reason == "unknown_device")
+    if connection.execute(unknown.limit(1)).first() is None:
+        connection.execute(sa.delete(alarms).where(alarms.c.kind == "unknown_device", alarms.c.device == ""))
 
 
 def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detail: str) -> None:
     """Count an alarm up; `device` is "" where it is not registered."""
     cut = detail[:DETAIL_CHARACTERS_MAX]
-    statement = upsert(connection, alarms).values(
-        kind=kind, device=device, first_at=at, last_at=at, count=1, detail=cut
-    )
+    statement = upsert(alarms).values(kind=kind, device=device, first_at=at, last_at=at, count=1, detail=cut)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[alarms.c.kind, alarms.c.device],

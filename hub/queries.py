@@ -1,4 +1,4 @@
-"""What pages read. Plain SQL of every database, no private key, nothing written."""
+"""What pages read: no private key, nothing written."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from hub.schema import (
     refusals,
 )
 
-SILENT_AFTER = timedelta(seconds=30)
-"""A device sends its state every 5 s; this long without one, what the broker says of it is not believed."""
+SILENT_AFTER = timedelta(seconds=60)
+"""This long without a state, what the broker says of a device is not believed. A profile has its board send one every
+15 s at most (delivery.state_every_s): one that is late, and two that are lost on a poor link, are no silence yet."""
 HUB_SILENT_AFTER = timedelta(seconds=15)
 FINDINGS_SHOWN = 24
 

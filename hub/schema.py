@@ -1,4 +1,4 @@
-"""The hub's tables. Nothing here is SQLite's own, so that another database can stand behind the same URL."""
+"""The hub's tables."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ metadata = sa.MetaData()
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC time; kept without its zone where the database has no zones."""
+    """An aware time, in UTC; kept without its zone, because SQLite has none."""
 
-    impl = sa.DateTime(timezone=True)
+    impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def _name(column: str, **options: Any) -> sa.Column[str]:

@@ -38,17 +38,17 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class DeviceWord:
+class DeviceReport:
     """A status or state of a registered device, as it came."""
 
     device: Device
-    word: Status | State
+    content: Status | State
     received_at: datetime
     retained: bool
 
 
 @dataclass(frozen=True)
-class Work:
+class IngestState:
     """How `hub ingest` itself is doing."""
 
     at: datetime
@@ -76,14 +76,14 @@ class Store:
             failpoints.hit("hub.before_commit")
         return _outcomes(present, [*refused, *other], held)
 
-    def note(self, words: Sequence[DeviceWord], work: Work) -> None:
+    def note(self, reports: Sequence[DeviceReport], state: IngestState) -> None:
         """What devices and this process say of themselves; newest wins."""
         with self._engine.begin() as connection:
-            for each in words:
-                _note_word(connection, each)
-            row = {"at": work.at, "connected": work.connected, "problem": work.problem[:200], "waiting": work.waiting}
+            for each in reports:
+                _note_report(connection, each)
+            row = {**vars(state), "problem": state.problem[:200]}
             connection.execute(
-                upsert(connection, ingest_state)
+                upsert(ingest_state)
                 .values(id=1, **row)
                 .on_conflict_do_update(index_elements=[ingest_state.c.id], set_=row)
             )
@@ -118,6 +118,7 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
     if new:
         connection.execute(sa.insert(events), [_event_row(each) for each in new])
         project(connection, new)
+        _alarm_repeated_seqs(connection, new)
         release_strangers(connection, [each.message_sha256 for each in new])
     if again:
         connection.execute(
@@ -127,6 +128,21 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
             [{"id_": event_id, "times": times} for event_id, times in again.items()],
         )
     return present, other
+
+
+def _alarm_repeated_seqs(connection: sa.Connection, new: Sequence[Opened]) -> None:
+    """Two events under one number of one device: its outbox was copied or set back, or its key is used elsewhere.
+
+    Both are kept. Nothing tells which of them is the device's own history.
+    """
+    place = (events.c.device, events.c.epoch, events.c.seq)
+    newest = {(each.device.device, each.header.epoch, each.header.seq): each for each in new}
+    same = sa.tuple_(*place).in_(list(newest))
+    query = sa.select(*place).where(same).group_by(*place).having(sa.func.count() > 1)
+    for device, epoch, seq in connection.execute(query).all():
+        each = newest[device, epoch, seq]
+        detail = f"a second event, {each.header.event_id}, has number {seq} of epoch {epoch}; both are kept"
+        alarm(connection, "seq_repeated", device, each.arrival.received_at, detail)
 
 
 def _event_row(opened: Opened) -> dict[str, object]:
@@ -184,17 +200,17 @@ def _outcomes(present: Sequence[Opened], refused: Sequence[Refused], held: set[s
     return list(found.values())
 
 
-def _note_word(connection: sa.Connection, each: DeviceWord) -> None:
+def _note_report(connection: sa.Connection, each: DeviceReport) -> None:
     row: dict[str, object]
-    if isinstance(each.word, Status):
-        row = {"online": each.word.online, "status_at": each.word.ts}
+    if isinstance(each.content, Status):
+        row = {"online": each.content.online, "status_at": each.content.ts}
     else:
-        row = {"state": msgspec.to_builtins(each.word), "state_at": each.word.ts}
-    spoke = isinstance(each.word, State) or each.word.online
+        row = {"state": msgspec.to_builtins(each.content), "state_at": each.content.ts}
+    spoke = isinstance(each.content, State) or each.content.online
     if spoke and not each.retained:
         row["last_seen_at"] = each.received_at
     connection.execute(
-        upsert(connection, device_states)
+        upsert(device_states)
         .values(device=each.device.device, **row)
         .on_conflict_do_update(index_elements=[device_states.c.device], set_=row)
     )

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.publish.base import Publisher
 from edge.sealing import sign
 from edge.wire import HUB_TOPIC, TOPIC_ROOT, Acknowledgement, HubPresence, Receipt, device_topic, encode
-from hub.inbox import Inbox, Word
+from hub.inbox import Inbox, Report
 from hub.keys import HubIdentity
 from hub.opening import Arrival
 from hub.store import Outcome
@@ -85,7 +85,7 @@ class Subscription:
         if leaf in {"event", "rsp"}:
             taken = self._inbox.put_event(Arrival(payload, now))
         else:
-            taken = self._inbox.put_word(Word(topic, payload, now, retained))
+            taken = self._inbox.put_report(Report(topic, payload, now, retained))
         if not taken and self._inbox.dropped % 1000 == 1:
             _log.warning(
                 "no room for a message (%d so far), the database is slow or away; its device sends it again",

@@ -99,6 +99,7 @@ WORDS: dict[str, Words] = {
         "{count} messages in quarantine: they could not be stored as events.",
         "隔离区有 {count} 条消息：无法作为事件存入。",
     ),
+    "alarm.noticed": Words("Noticed in what devices sent:", "设备发来的内容有异常："),
     "alarm.ingest": Words(
         "The hub takes no events now. Devices keep what they have not sent.",
         "中心目前未接收事件；设备会保留尚未发送的内容。",
@@ -114,6 +115,7 @@ WORDS: dict[str, Words] = {
     "reason.other_bytes": Words("same id, other content", "编号相同但内容不同"),
     "reason.not_storable": Words("refused by the database", "数据库拒绝"),
     "reason.quarantine_full": Words("no room in quarantine", "隔离区已满"),
+    "reason.seq_repeated": Words("one number for two events of a device", "同一设备的两个事件序号相同"),
     "reason.finding_repeated": Words("a finding sent twice under two events", "同一发现由两个事件上报"),
     "reason.status_not_understood": Words("status not understood", "在线状态无法识别"),
     "reason.state_not_understood": Words("state not understood", "设备状态无法识别"),

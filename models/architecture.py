@@ -1,7 +1,12 @@
-"""The numbers that the PyTorch network and its Keras twin share."""
+"""The numbers that the PyTorch network, its Keras twin, their samples and their card share."""
 
 STRIDES = (8, 16, 32)
 INPUT_PX = 320
+PAD_VALUE = 114
+"""Pixel value of the letterbox's bars."""
+MEAN, STD = 127.0, 128.0
+"""A pixel value v of 0..255 goes in as (v - MEAN) / STD."""
+NMS_IOU = 0.5
 PYRAMID_CHANNELS = 96
 HEAD_KERNEL = 5
 STEM_CHANNELS = 32

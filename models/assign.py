@@ -51,9 +51,8 @@ def assign(
     top, index = alignment.topk(min(TOP_CELLS, alignment.shape[1]), dim=1)
     chosen = torch.zeros_like(alignment).scatter_(1, index, (top > 0).float())
     metric = alignment * chosen
-    best, owner = (iou * chosen).max(0)
+    owner = (iou * chosen).max(0).indices
     positive = torch.nonzero(chosen.any(0)).flatten()
-    del best
     owner = owner[positive]
     keep = metric[owner, positive] > 0
     positive, owner = positive[keep], owner[keep]

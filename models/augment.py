@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.architecture import INPUT_PX, PAD_VALUE
 from models.data import Picture
 from models.negatives import Image, Rng
 
-INPUT_PX = 320
-PAD_VALUE = 114
 MIN_VISIBLE_FRACTION = 0.6
 MIN_SIDE_PX = 3.0
 RATIO_PX = 288

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from edge.bundle import Calibration, Input
 from edge.preprocess import Preprocessor
+from models.architecture import INPUT_PX, MEAN, PAD_VALUE, STD
 from models.data import Picture, load
 from models.samples import Samples
 
 PICTURES_PER_SOURCE = {"trc_dermoscopy": 64, "acne04_faces": 64, "neg_healthy_crops": 32}
-MEAN, STD = 127.0, 128.0
-INPUT_RANGE = (-127 / 128, 1.0)
+INPUT_RANGE = (-MEAN / STD, (255 - MEAN) / STD)
 SEED = 7
 SAMPLES = 160
 
 
-def float_input(name: str = "image", side_px: int = 320) -> Input:
+def float_input(name: str = "image", side_px: int = INPUT_PX) -> Input:
     """The input before quantisation."""
-    return Input(name=name, shape=(1, side_px, side_px, 3), dtype="float32", mean=MEAN, std=STD)
+    return Input(name=name, shape=(1, side_px, side_px, 3), dtype="float32", mean=MEAN, std=STD, pad_value=PAD_VALUE)
 
 
 def chosen() -> list[Picture]:
@@ -66,7 +66,7 @@ def representative() -> Iterator[NDArray[np.float32]]:
     """Preprocessed pictures [1, 320, 320, 3], (u8 - 127) / 128."""
     preprocessor = Preprocessor(float_input())
     for rgb in pictures():
-        tensor = np.empty((1, 320, 320, 3), np.float32)
+        tensor = np.empty((1, INPUT_PX, INPUT_PX, 3), np.float32)
         preprocessor.write(rgb, tensor)
         yield tensor
 

@@ -22,12 +22,11 @@ from edge.bundle import Bundle, Card, Decode, Input, Label, Output, Source
 from edge.config import Detect, Inference
 from edge.detect import Detector
 from models import calibration, data, thresholds
-from models.architecture import INPUT_PX
+from models.architecture import INPUT_PX, MEAN, NMS_IOU, PAD_VALUE, STD
 from models.graph import Weights, build, load_weights, mac
 
 WEIGHTS = Path(__file__).parent / "weights" / "lesion-320.npz"
 NAME, VERSION = "lesion-320", "0.1.0"
-NMS_IOU = 0.5
 NOTICE = "For research and demonstration; not for clinical use."
 NOT_COVERED = (
     "urticaria",
@@ -114,10 +113,11 @@ def card_for(content: bytes, limits: tuple[float, ...], macs: int, parameters: i
             name=source.name,
             shape=source.shape,  # type: ignore[arg-type]
             dtype=source.dtype,  # type: ignore[arg-type]
-            mean=calibration.MEAN,
-            std=calibration.STD,
+            mean=MEAN,
+            std=STD,
             scale=source.scale,
             zero_point=source.zero_point,
+            pad_value=PAD_VALUE,
         ),
         outputs=tuple(sorted(described, key=lambda each: (each.stride, each.role))),
         decode=Decode(kind="distances", nms_iou=NMS_IOU),

@@ -1,7 +1,8 @@
 """The detector again, in Keras: the same layers, the same weights, the form that the converter takes.
 
 NHWC, RGB, (u8 - 127) / 128. Six outputs, two a level, strides 8, 16, 32: class logits [1, h, w, 2] and log distances
-[1, h, w, 4]. Every layer has a fixed name, so that the converted file is the same byte for byte.
+[1, h, w, 4]. Every layer has a fixed name, so that the converted file is the same byte for byte
+(on the same kind of processor).
 """
 
 from __future__ import annotations

@@ -15,9 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.architecture import BLOCKS, HEAD_KERNEL, INPUT_PX, PYRAMID_CHANNELS, STEM_CHANNELS, STRIDES, TAPS
-
-__all__ = ["INPUT_PX", "STRIDES", "Detector", "load_backbone"]
+from models.architecture import BLOCKS, HEAD_KERNEL, PYRAMID_CHANNELS, STEM_CHANNELS, TAPS
 
 FROZEN_BLOCKS = 3
 """Blocks 0-2 and the stem keep their ImageNet weights: edges and colour are already good, and it saves a third."""

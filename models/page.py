@@ -126,10 +126,11 @@ def render(card: Card) -> str:
         "python -m models.evaluate",
         "```",
         "",
-        "`python -m models.export` alone makes the same bundle, byte for byte, from `models/weights/`. The pictures "
-        "are found by DERMEDGE_DATA. The shipped weights took 39 minutes on two cores that did other work as well; "
-        "free, a step takes 0.62 s (AMD EPYC with bfloat16), 25 minutes in all. A second run on that machine gave the "
-        "same losses over the 50 steps that were compared; other processors and thread counts round otherwise.",
+        "`python -m models.export` alone makes the same bundle from `models/weights/`, byte for byte on the same kind "
+        "of processor; another one rounds the calibrated ranges otherwise. The pictures are found by DERMEDGE_DATA. "
+        "The shipped weights took 39 minutes on two cores that did other work as well; free, a step takes 0.62 s (AMD "
+        "EPYC with bfloat16), 25 minutes in all. A second run on that machine gave the same losses over the 50 steps "
+        "that were compared; other processors and thread counts round otherwise.",
         "",
     ]
     return "\n".join(lines)

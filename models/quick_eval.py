@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.architecture import INPUT_PX, MEAN, NMS_IOU, STD, STRIDES
 from models.assign import cells
 from models.data import Picture
 from models.loss import decode, flatten
-from models.network import INPUT_PX, STRIDES, Detector
+from models.network import Detector
 
-NMS_IOU = 0.5
 KEEP = 100
 Floats = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def predict(net: Detector, pictures: list[Picture]) -> list[tuple[Floats, Floats
     for start in range(0, len(pictures), 16):
         part = pictures[start : start + 16]
         images = np.stack([cv2.resize(p.rgb(), (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA) for p in part])
-        x = torch.from_numpy((images.transpose(0, 3, 1, 2).astype(np.float32) - 127) / 128)
+        x = torch.from_numpy((images.transpose(0, 3, 1, 2).astype(np.float32) - MEAN) / STD)
         logits, distances = flatten(net(x.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)))
         boxes = decode(distances, centres, steps).clamp(0, INPUT_PX).numpy()
         scores = logits.sigmoid().numpy()

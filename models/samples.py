@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import augment, negatives
+from models.architecture import INPUT_PX
 from models.augment import Sample
 from models.data import Picture, load
 from models.negatives import Rng
@@ -47,7 +48,7 @@ class Samples:
     def _dermoscopy(self, rng: Rng, size: tuple[int, int]) -> Sample:
         rgb, picture = self._pick(rng, self.dermoscopy)
         if size[0] != size[1] and rng.random() < 0.5:
-            size = (augment.INPUT_PX, augment.INPUT_PX)
+            size = (INPUT_PX, INPUT_PX)
         low = 0.85 if rng.random() < 0.6 else 0.45
         sample = augment.random_window(rng, rgb, picture, size, low, 1.0)
         if rng.random() < 0.35:

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.architecture import INPUT_PX, MEAN, STD, STRIDES
 from models.assign import cells
 from models.data import load
 from models.initial import unit_scale
 from models.loss import detection_loss
-from models.network import INPUT_PX, STRIDES, Detector, load_backbone
+from models.network import Detector, load_backbone
 from models.quick_eval import quick_eval
 from models.samples import Samples
 
@@ -67,7 +68,7 @@ def _collate(
 
 def to_input(images: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """uint8 [n, 320, 320, 3] -> (u8 - 127) / 128, [n, 3, 320, 320], channels last."""
-    return ((images.permute(0, 3, 1, 2).float() - 127) / 128).to(dtype)
+    return ((images.permute(0, 3, 1, 2).float() - MEAN) / STD).to(dtype)
 
 
 def rate(step: int, steps: int) -> float:

@@ -20,7 +20,7 @@ from convert.quantize import RECIPE, interface, quantize
 from edge import bundle
 from edge.bundle import Anchors, Card, Decode, Input, Label, Output
 from models import calibration
-from models.architecture import INPUT_PX
+from models.architecture import INPUT_PX, MEAN, PAD_VALUE, STD
 from models.export import BACKBONE, NOTICE
 from models.graph import Layers, Weights, backbone, mac, relu6
 
@@ -110,10 +110,11 @@ def main() -> int:
             name=source.name,
             shape=source.shape,  # type: ignore[arg-type]
             dtype="int8",
-            mean=calibration.MEAN,
-            std=calibration.STD,
+            mean=MEAN,
+            std=STD,
             scale=source.scale,
             zero_point=source.zero_point,
+            pad_value=PAD_VALUE,
         ),
         outputs=tuple(
             Output(

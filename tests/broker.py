@@ -10,6 +10,14 @@ import time
 from pathlib import Path
 
 START_WITHIN_S = 10.0
+CONFIGURATION = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_packet_size 270000
+{user}
+"""
 
 
 def free_port() -> int:
@@ -31,17 +39,16 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
         configuration = folder / "mosquitto.conf"
         # As root it would drop to its own user, who cannot read the test's folder.
-        user = "user root\n" if os.geteuid() == 0 else ""
-        configuration.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n{user}"
-        )
+        user = "user root" if os.geteuid() == 0 else ""
+        configuration.write_text(CONFIGURATION.format(port=self.port, user=user))
         self._command = [program, "-c", str(configuration)]
 
-    def start(self) -> None:
-        """Returns when it takes connections."""
-        assert self._process is None, "expected a mosquitto that does not run yet"
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process, when it takes connections. It may be started again after somebody else has ended it."""
+        running = self._process is not None and self._process.poll() is None
+        assert not running, "expected a mosquitto that does not run yet"
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_WITHIN_S
         while True:
             try:
@@ -51,7 +58,7 @@ class Mosquitto:
                 assert alive, f"mosquitto did not start:\n{self.log.read_text()}"
                 time.sleep(0.02)
             else:
-                return
+                return self._process
 
     def stop(self) -> None:
         """End it as a service manager would. May be called twice."""

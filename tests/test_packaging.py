@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
 import shutil
@@ -85,6 +86,17 @@ def test_no_file_of_a_package_is_left_out(wheel: Path) -> None:
     ours = {str(path.relative_to(ROOT)) for path in files() if path.relative_to(ROOT).parts[0] in PACKAGES}
     assert ours - packed == set()
     assert {"edge/terms.toml", "firmware_cfg/profiles/pi-zero-2w.toml"} <= packed
+
+
+def test_both_licences_are_in_it(wheel: Path) -> None:
+    """It carries weights that are not under the code's licence."""
+    folder = f"dermedge-{edge.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("LICENSE", "models/LICENSE"):
+            assert archive.read(f"{folder}/licenses/{name}") == (ROOT / name).read_bytes()
+        stated = email.message_from_bytes(archive.read(f"{folder}/METADATA"))["License"]
+    assert stated.startswith("Apache-2.0 for the code; the weights")
+    assert "research and demonstration only" in stated
 
 
 def test_bare_installation_helps_and_says_what_it_lacks(bare: Path) -> None:

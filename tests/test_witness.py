@@ -8,29 +8,36 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import witness
+from hub import schema
 
 
 class Scene:
-    """Three events, all committed; two stored at the hub, one still waiting in the outbox."""
+    """Three events, all committed; two stored at the hub, one of them a finding, and one waiting in the outbox.
+
+    The hub's tables stand here without their keys, so that a broken hub can be played; one test uses the real ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.ledger, self.outbox, self.hub = folder / "ledger.jsonl", folder / "outbox.db", folder / "hub.db"
-        self.rows = [
-            {"what": what, "event_id": f"e{number}", "sha256": f"h{number}"}
-            for number in range(3)
-            for what in ("intend", "committed")
-        ]
+        self.rows: list[dict[str, object]] = []
+        for number in range(3):
+            self.rows.append({"what": "intend", "event_id": f"e{number}", "sha256": f"h{number}"})
+            self.rows.append({"what": "committed", "event_id": f"e{number}", "seq": number + 1})
         self.fill(
             self.outbox,
-            "CREATE TABLE events (event_id, message_sha256, acknowledged_at)",
-            [("e1", "h1", "2026-01-01"), ("e2", "h2", None)],
+            "CREATE TABLE events (event_id, message_sha256, seq, acknowledged_at)",
+            [("e1", "h1", 2, "2026-01-01"), ("e2", "h2", 3, None)],
         )
         self.fill(
             self.hub,
-            "CREATE TABLE events (event_id, message_sha256, received_count)",
-            [("e0", "h0", 1), ("e1", "h1", 2)],
+            "CREATE TABLE events (event_id, message_sha256, seq, device, epoch, type, body, received_count)",
+            [
+                ("e0", "h0", 1, "d", "p", "finding", '{"finding_id": "f0"}', 1),
+                ("e1", "h1", 2, "d", "p", "refusal", "{}", 2),
+            ],
         )
         self.fill(self.hub, "CREATE TABLE findings (finding_id, event_id)", [("f0", "e0")])
 
@@ -79,20 +86,62 @@ def test_a_ledger_row_repeated_is_seen(scene: Scene, index: int) -> None:
     assert scene.judge().unknown == 1
 
 
-@pytest.mark.parametrize(("index", "key"), [(0, "sha256"), (0, "event_id"), (1, "event_id"), (4, "sha256")])
+@pytest.mark.parametrize(
+    ("index", "key"), [(0, "sha256"), (0, "event_id"), (1, "event_id"), (1, "seq"), (4, "sha256"), (5, "seq")]
+)
 def test_a_ledger_row_altered_is_seen(scene: Scene, index: int, key: str) -> None:
-    scene.rows[index] |= {key: "other"}
+    scene.rows[index] |= {key: 9 if key == "seq" else "other"}
     assert not scene.judge().clean
 
 
-def test_an_event_stored_twice_is_doubled(scene: Scene) -> None:
-    scene.hub_runs("INSERT INTO events VALUES ('e0', 'h0', 1)")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "INSERT INTO events SELECT * FROM events WHERE event_id = 'e0'",
+        "INSERT INTO events SELECT 'e9', message_sha256, 9, device, epoch, type, body, 1 FROM events LIMIT 1",
+        "INSERT INTO events SELECT 'e9', 'h9', 1, device, epoch, 'refusal', '{}', 1 FROM events LIMIT 1",
+        "INSERT INTO events SELECT 'e9', 'h9', 9, device, epoch, type, body, 1 FROM events LIMIT 1",
+        "INSERT INTO findings VALUES ('f9', 'e0')",
+        "INSERT INTO findings VALUES ('f0', 'e9')",
+    ],
+)
+def test_what_the_hub_stored_or_counted_twice_is_doubled(scene: Scene, fault: str) -> None:
+    scene.hub_runs(fault)
     assert scene.judge().doubled >= 1
 
 
-def test_a_finding_counted_twice_is_doubled(scene: Scene) -> None:
-    scene.hub_runs("INSERT INTO findings VALUES ('f9', 'e0')")
-    assert scene.judge().doubled == 1
+@pytest.mark.parametrize("fault", ["DELETE FROM findings", "INSERT INTO findings VALUES ('f9', 'e9')"])
+def test_a_finding_that_is_not_counted_or_counted_from_nothing_is_seen(scene: Scene, fault: str) -> None:
+    scene.hub_runs(fault)
+    assert scene.judge().uncounted == 1
+
+
+def test_an_event_at_another_place_is_altered(scene: Scene) -> None:
+    scene.hub_runs("UPDATE events SET seq = 7 WHERE event_id = 'e1'")
+    assert scene.judge().altered == 1
+
+
+def test_a_commit_gone_from_everywhere_leaves_a_gap(scene: Scene) -> None:
+    del scene.rows[2:4]
+    scene.hub_runs("DELETE FROM events WHERE event_id = 'e1'")
+    with closing(sqlite3.connect(scene.outbox)) as connection, connection:
+        connection.execute("DELETE FROM events WHERE event_id = 'e1'")
+    assert scene.judge().gaps == 1
+
+
+def test_a_run_in_which_nothing_happened_is_not_clean(scene: Scene) -> None:
+    scene.rows.clear()
+    for database in (scene.outbox, scene.hub):
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM events")
+    scene.hub_runs("DELETE FROM findings")
+    assert not scene.judge().clean
+
+
+def test_the_hubs_real_tables_have_the_columns_that_it_reads(scene: Scene) -> None:
+    scene.hub.unlink()
+    schema.metadata.create_all(sa.create_engine(f"sqlite:///{scene.hub}"))
+    assert scene.judge().lost == 2
 
 
 def test_a_kill_in_the_middle_of_the_last_line_is_no_damage(scene: Scene) -> None:

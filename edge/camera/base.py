@@ -17,6 +17,9 @@ CAMERAS = {
 }
 """Name → "module:Class", imported only when chosen; a name with a colon of its own is imported as it is."""
 
+STAGED = "phantom", "replay"
+"""Nobody stands before these: what they show is drawn or was taken before."""
+
 
 class Camera(Protocol):
     """A source of frames. Opened by its constructor; `frames` may be iterated once."""
@@ -29,6 +32,11 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Release the device; wakes a blocked `frames`. May be called twice."""
+
+
+def is_staged(source: str) -> bool:
+    """Whether `camera.source` is one of STAGED; everything else may see whoever stands there."""
+    return source.partition(":")[0] in STAGED
 
 
 def open_camera(config: Config, clock: Clock) -> Camera:

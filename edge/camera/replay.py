@@ -29,7 +29,7 @@ class ReplayCamera:
     """`replay:PATH`, paced by config.camera.rate_hz; frames keep the size that they have in the file.
 
     Raises ConfigError for a path that does not exist, PictureError for a file that is neither a picture nor a video,
-    for a damaged picture, and for a folder without pictures.
+    for a damaged picture, and for a folder without pictures. A video that ends early is told in the log.
     """
 
     def __init__(self, argument: str, config: Config, clock: Clock) -> None:
@@ -47,6 +47,7 @@ class ReplayCamera:
         self._video: cv2.VideoCapture | None = None
         self._pictures: list[Path] = []
         self._first: Pixels | None = None
+        self._closed = False
         if path.is_dir():
             self._pictures = pictures_in(path)
         elif path.suffix.lower() in PICTURE_SUFFIXES:
@@ -68,6 +69,7 @@ class ReplayCamera:
     def close(self) -> None:
         self._pace.stop()
         with self._decoding:
+            self._closed = True
             if self._video is not None:
                 self._video.release()
 
@@ -90,12 +92,18 @@ class ReplayCamera:
             )
 
     def _from_video(self, video: cv2.VideoCapture) -> Iterator[Pixels]:
+        announced, played = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0
         while True:
             with self._decoding:
-                # A released video answers with no frame, like one at its end.
+                if self._closed:
+                    return
                 taken, bgr = video.read()
             if not taken:
+                # A damaged place reads like the end.
+                if played < announced:
+                    logger.warning("%s ended after %d of %d frames: it may be damaged", self._path, played, announced)
                 return
+            played += 1
             yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

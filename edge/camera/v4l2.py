@@ -64,9 +64,11 @@ class V4l2Camera:
 
     def _read(self) -> None:
         sequence = 0
+        bgr = None
         try:
             while not self._stopped.is_set():
-                taken, bgr = self._capture.read()
+                # Decoded into the last one's memory: what leaves here is the copy in RGB.
+                taken, bgr = self._capture.read(bgr)
                 captured_at, monotonic_ns = self._clock.now(), self._clock.monotonic_ns()
                 if not taken or bgr is None or bgr.size == 0:
                     self._failure = CameraError(

@@ -11,7 +11,7 @@ const label = (name) => (data.labels[name] || {})[language] || name;
 const HOLD_MS = 700; // a hint that flickers is not read
 const ICONS = {
   ok: "ok", hold_still: "hold_still", too_blurry: "too_blurry", too_dark: "too_dark", too_bright: "too_bright",
-  glare: "glare", move_closer: "move_closer", no_verdict: "wait", other: "wait", idle: "person", asking: "ask", refused: "stop",
+  glare: "glare", no_verdict: "wait", other: "wait", idle: "person", asking: "ask", refused: "stop",
   paused: "alert",
 };
 const KINDS = { ok: "ok", no_verdict: "wait", other: "wait", idle: "wait", asking: "advice", refused: "halt", paused: "halt" };

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
+import numpy as np
 
 from edge import config, terms
 from edge.bundle import Card
 from edge.errors import ConfigError
 from edge.frame import Pixels
+from edge.pictures import encode_jpeg
 from edge.pipeline import View
 from edge.words import LANGUAGES, WORDS, Language, preferred
 
@@ -270,7 +272,5 @@ def _small_jpeg(rgb: Pixels) -> bytes:
     height, width = rgb.shape[:2]
     if width > WIDTH_MAX_PX:
         size = WIDTH_MAX_PX, max(1, round(height * WIDTH_MAX_PX / width))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done  # a JPEG in memory of a picture with three channels
-    return data.tobytes()
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return encode_jpeg(rgb, JPEG_QUALITY)

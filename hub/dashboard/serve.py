@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from pathlib import Path
+import socket
 
+import sqlalchemy as sa
 from nicegui import app, ui
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -14,10 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.clock import Clock
+from edge.errors import ConfigError
 from edge.words import Language, preferred
 from hub.dashboard.feed import Feed
 from hub.dashboard.page import MARK, LivePage
-from hub.database import open_database
 from hub.words import word
 
 HOST = "127.0.0.1"
@@ -48,10 +48,21 @@ class Headers:
         await self._inner(scope, receive, send_with_headers)
 
 
-def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
-    """Returns when the process is told to end. Raises ConfigError where the folder holds no hub."""
-    os.environ.pop("PYTEST_CURRENT_TEST", None)  # a test that starts us as a process must not change what we do
-    feed = Feed(open_database(directory, read_only=True), clock)
+def require_free(port: int) -> None:
+    """Raises ConfigError where the page cannot have this port: the server would tell it in its own words, and late."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f"expected port {port} of {HOST} for the page, got: {error.strerror}; name another one with --port"
+            ) from error
+
+
+def serve(engine: sa.Engine, port: int, clock: Clock, *, show: bool) -> None:
+    """Returns when the process is told to end."""
+    feed = Feed(engine, clock)
 
     # A page of its own for each language: so the browser is told it, and what the framework itself says is in it too.
     @ui.page("/", language="en-US")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from edge.config import Broker
 from edge.publish.base import Publisher, open_publisher
 from edge.publish.memory import MemoryBroker, MemoryPublisher
 from edge.publish.mqtt import MqttPublisher
+from tests import patience
 from tests.broker import Mosquitto
 
 PATIENCE_S = 10.0
@@ -93,8 +93,4 @@ class Listener:
         self.came.append((topic, payload, retained))
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.005)
+wait_until = partial(patience.wait_until, within_s=PATIENCE_S)

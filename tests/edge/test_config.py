@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge import config
-from edge.errors import ConfigError
+from edge.errors import ConfigError, UsageError
 
 
 def origin(origins: list[config.Origin], key: str) -> tuple[object, str]:
@@ -69,3 +69,37 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
 def test_an_unknown_profile_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"desktop.*pi-5"):
         config.load("pi-9", environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:1883", ("127.0.0.1", 1883)),
+        ("broker.clinic:65535", ("broker.clinic", 65535)),
+        ("[::1]:1884", ("::1", 1884)),
+    ],
+)
+def test_a_broker_is_named_as_host_and_port(text: str, address: tuple[str, int]) -> None:
+    assert config.broker_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nowhere",
+        "host:",
+        ":1883",
+        "host:0",
+        "host:65536",
+        "host:²",
+        "host:-1",
+        "::1:1883",
+        "[::1]",
+        "[]:1",
+        "[a]:1",
+    ],
+)
+def test_an_address_that_is_none_is_told_with_examples(text: str) -> None:
+    with pytest.raises(UsageError, match=r"HOST:PORT .*\[::1\]:1883"):
+        config.broker_address(text)

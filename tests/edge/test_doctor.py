@@ -18,6 +18,7 @@ from edge.clock import SystemClock, uuid7
 from edge.config import Broker, Config, Identity, Inference
 from edge.config import Outbox as OutboxSettings
 from edge.doctor import Check, examine
+from edge.events import SecurityLog
 from edge.outbox import Outbox, open_database
 from edge.provisioned import outbox_path
 from edge.sealing import HubKeys, key_id, sha256
@@ -118,6 +119,38 @@ def test_damaged_outbox(config: Config) -> None:
     outbox = examined(config)["outbox"]
     assert outbox.exit_code == 74
     assert str(outbox_path(config)) in outbox.told
+
+
+def test_the_outbox_of_a_running_device_is_read_and_not_written(config: Config) -> None:
+    owner = identity.load(Path(config.identity.directory))
+    path = outbox_path(config)
+    running = Outbox(open_database(path), owner, SYSTEM, OutboxSettings())
+    running.append_many([SecurityLog(at=SYSTEM.now(), line="x", prev_hash=wire.FIRST_PREVIOUS)] * 3)
+    files = [path, path.with_name(f"{path.name}-wal")]
+    before = [file.read_bytes() for file in files]
+    assert "backlog 3" in examined(config)["outbox"].told
+    assert [file.read_bytes() for file in files] == before
+    running.append(SecurityLog(at=SYSTEM.now(), line="x", prev_hash=wire.FIRST_PREVIOUS))
+    running.close()
+    closed = path.read_bytes()
+    assert "backlog 4" in examined(config)["outbox"].told
+    assert path.read_bytes() == closed
+
+
+def test_a_quota_that_the_device_would_refuse(config: Config) -> None:
+    make_outbox(config)
+    outbox = examined(msgspec.structs.replace(config, outbox=OutboxSettings(max_bytes=1000)))["outbox"]
+    assert outbox.exit_code == 78
+    assert "outbox.max_bytes" in outbox.told
+
+
+def test_an_outbox_that_cannot_be_written(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault is injected: tests run as root too, who may write everything."""
+    make_outbox(config)
+    monkeypatch.setattr("os.access", lambda path, _mode: Path(path) != outbox_path(config))
+    outbox = examined(config)["outbox"]
+    assert outbox.exit_code == 74
+    assert "can be written" in outbox.told
 
 
 def test_command_tells_each_part_in_one_line(

@@ -18,7 +18,7 @@ from edge.config import Camera, Config, Phantom, Quality
 from edge.errors import DermedgeError
 from edge.frame import Frame, Pixels
 from edge.pictures import read_picture
-from edge.quality import Hint, QualityJudge, QualityReport, QualityThread
+from edge.quality import Hint, QualityJudge, QualityReport, QualityThread, SmallCopy
 from tests.edge.camera.clocks import NOON
 
 JUDGE = QualityJudge(Quality())
@@ -41,11 +41,11 @@ def test_the_phantoms_faults_are_told_and_its_good_frames_accepted(person: int, 
     config = Config(camera=Camera(rate_hz=1000), phantom=Phantom(lesions_per_person=lesions))
     camera = PhantomCamera("", config, SystemClock())
     scene = draw_scene(camera.plan, person)
-    previous: Pixels | None = None
+    previous: SmallCopy | None = None
     for sequence in range(50 * person, 50 * person + 50):
         view = camera.plan.at(sequence)
         small = JUDGE.small(camera.draw(scene, sequence))
-        moving, still = JUDGE.judge(small, previous), JUDGE.judge(small)
+        moving, still = JUDGE.judge_small(small, previous), JUDGE.judge_small(small)
         previous = small
         if view.blurred:
             assert still.hint == "too_blurry"
@@ -93,19 +93,24 @@ def test_a_measured_movement_is_its_length_in_pixels_of_the_copy(good: Pixels) -
 
 
 def test_a_previous_copy_of_another_size_is_not_compared(good: Pixels) -> None:
-    assert JUDGE.judge(good, np.zeros((10, 10, 3), dtype=np.uint8)).motion_px == 0
+    assert JUDGE.judge(good, JUDGE.small(np.zeros((10, 10, 3), dtype=np.uint8))).motion_px == 0
+
+
+def test_a_picture_with_nothing_in_common_tells_no_movement(good: Pixels) -> None:
+    other = np.random.default_rng(1).integers(90, 160, good.shape).astype(np.uint8)
+    assert JUDGE.judge(good, JUDGE.small(other)).motion_px == 0
 
 
 def test_the_copy_of_yuv420_looks_like_the_copy_of_rgb(good: Pixels) -> None:
     planes = np.asarray(cv2.cvtColor(good, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
     frame = Frame(planes, "YUV420", 0, NOON, 0)
     from_planes, from_rgb = JUDGE.small_frame(frame), JUDGE.small(frame.rgb())
-    assert from_planes.shape == from_rgb.shape == (180, 320, 3)
-    assert np.abs(from_planes.astype(int) - from_rgb).mean() < 2
-    assert JUDGE.judge(from_planes).accepted
+    assert from_planes.rgb.shape == from_rgb.rgb.shape == (180, 320, 3)
+    assert np.abs(from_planes.rgb.astype(int) - from_rgb.rgb).mean() < 2
+    assert JUDGE.judge_small(from_planes).accepted
     shiny = cv2.circle(good.copy(), (500, 300), 70, (255, 255, 255), -1)
     planes = np.asarray(cv2.cvtColor(shiny, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
-    assert JUDGE.judge(JUDGE.small_frame(Frame(planes, "YUV420", 0, NOON, 0))).hint == "glare"
+    assert JUDGE.judge_small(JUDGE.small_frame(Frame(planes, "YUV420", 0, NOON, 0))).hint == "glare"
 
 
 def test_the_judge_is_quick(good: Pixels) -> None:
@@ -113,13 +118,13 @@ def test_the_judge_is_quick(good: Pixels) -> None:
     spent_ms = []
     for _ in range(30):
         start = time.perf_counter()
-        JUDGE.judge(small, small)
+        JUDGE.judge(small.rgb, small)
         spent_ms.append((time.perf_counter() - start) * 1e3)
     assert min(spent_ms) < 3, "expected about 1 ms; the margin is for a machine that is busy"
 
 
 def test_the_thread_judges_what_it_is_offered_and_ends() -> None:
-    thread = QualityThread(JUDGE, SystemClock())
+    thread = QualityThread(JUDGE, 200)
     assert thread.newest() is None
     frames = list(islice(PhantomCamera("", Config(camera=Camera(rate_hz=1000)), SystemClock()).frames(), 6))
     for frame in frames:
@@ -134,15 +139,62 @@ def test_the_thread_judges_what_it_is_offered_and_ends() -> None:
     assert thread.newest() == newest
 
 
+def judged(thread: QualityThread, rgb: Pixels, at_ms: int) -> QualityReport:
+    """Offer a picture taken at this moment, and wait for its verdict."""
+    thread.offer(Frame(rgb, "RGB888", at_ms, NOON, at_ms * 1_000_000))
+    deadline = time.monotonic() + 5
+    while (newest := thread.newest(at_ms * 1_000_000)) is None or newest[1] != at_ms * 1_000_000:
+        assert time.monotonic() < deadline, "expected a verdict on this frame"
+    return newest[0]
+
+
+@pytest.mark.parametrize(("max_age_ms", "hint"), [(600, "hold_still"), (200, None)])
+def test_a_slow_camera_is_told_to_hold_still_too(good: Pixels, max_age_ms: int, hint: Hint | None) -> None:
+    """Frames every 210 ms, as at 5 Hz with a late one; the second case shows that it is the age that does it."""
+    thread = QualityThread(JUDGE, max_age_ms)
+    judged(thread, good, 0)
+    assert judged(thread, np.roll(good, (16, 48), axis=(0, 1)), 210).hint == hint
+    thread.stop()
+
+
+def test_a_reader_waits_for_the_verdict_on_its_own_frame_but_not_for_long(good: Pixels) -> None:
+    class Slow(QualityJudge):
+        """A double that takes as long as it is told."""
+
+        pause_s = 0.005
+
+        def small_frame(self, frame: Frame) -> SmallCopy:
+            time.sleep(self.pause_s)
+            return super().small_frame(frame)
+
+    judge = Slow(Quality())
+    thread = QualityThread(judge, 200)
+    judged(thread, good, 0)  # the first one also starts the library
+    exact = 0
+    for at_ns in range(1, 21):
+        thread.offer(Frame(good, "RGB888", at_ns, NOON, at_ns))
+        newest = thread.newest(at_ns)
+        exact += newest is not None and newest[1] == at_ns
+    assert exact >= 10, "without waiting it would be none"
+    judge.pause_s = 0.5
+    thread.offer(Frame(good, "RGB888", 99, NOON, 99))
+    begun = time.monotonic()
+    newest = thread.newest(99)
+    assert time.monotonic() - begun < 0.4
+    assert newest is not None
+    assert newest[1] < 99
+    thread.stop()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_thread_does_not_pass_off_old_verdicts_as_new() -> None:
     class Broken(QualityJudge):
         """A double that fails, to see what its thread does."""
 
-        def small_frame(self, frame: Frame) -> Pixels:
+        def small_frame(self, frame: Frame) -> SmallCopy:
             raise RuntimeError("broken on purpose")
 
-    thread = QualityThread(Broken(Quality()), SystemClock())
+    thread = QualityThread(Broken(Quality()), 200)
     thread.offer(Frame(np.zeros((40, 40, 3), dtype=np.uint8), "RGB888", 0, NOON, 0))
     thread._thread.join(5)
     with pytest.raises(DermedgeError, match="quality thread"):
@@ -156,7 +208,7 @@ def test_most_real_pictures_are_accepted_and_blurred_ones_are_not(data_folder: P
     whole: Counter[bool] = Counter()
     blurred: Counter[bool] = Counter()
     for name in names:
-        small = JUDGE.small(read_picture(data_folder / "images" / name).rgb)
+        small = JUDGE.small(read_picture(data_folder / "images" / name).rgb).rgb
         whole[JUDGE.judge(small).accepted] += 1
         blurred[JUDGE.judge(cv2.GaussianBlur(small, (0, 0), 2.5)).accepted] += 1
     assert whole[True] >= 0.85 * len(names), whole

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import socket
 import sqlite3
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demo import DERMEDGE, environment, free_port
-
-MOSQUITTO = """\
-listener {port} 127.0.0.1
-allow_anonymous true
-persistence false
-max_packet_size 270000
-{user}
-"""
+from demo import DERMEDGE, environment
+from tests.broker import Mosquitto
+from tests.patience import wait_until
 
 
 class Field:
@@ -30,7 +21,8 @@ class Field:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.mosquitto = Mosquitto(folder)
+        self.port = self.mosquitto.port
         self.hub, self.device = folder / "hub", folder / "device"
         self._started: list[subprocess.Popen[bytes]] = []
         self.call("hub", "init", str(self.hub))
@@ -40,19 +32,20 @@ class Field:
 
     def call(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [*DERMEDGE, *command], env=environment(), capture_output=True, text=True, timeout=120, check=False
+            [*DERMEDGE, *command],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"dermedge {' '.join(command)}: {done.returncode}: {done.stderr}")
         return done
 
     def broker(self) -> subprocess.Popen[bytes]:
-        configuration = self.folder / "mosquitto.conf"
-        user = "user root" if os.geteuid() == 0 else ""
-        configuration.write_text(MOSQUITTO.format(port=self.port, user=user))
-        process = self._start("mosquitto", ["mosquitto", "-c", str(configuration)])
-        wait_for(lambda: _answers(self.port), 10, "mosquitto to listen")
-        return process
+        return self.mosquitto.start()
 
     def ingest(self) -> subprocess.Popen[bytes]:
         address = f"127.0.0.1:{self.port}"
@@ -89,6 +82,7 @@ class Field:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait()
+        self.mosquitto.stop()
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -98,15 +92,11 @@ class Field:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    """A condition that reads the outbox: as long as the device has not made it, it is not true."""
+
+    def is_true() -> bool:
         with contextlib.suppress(sqlite3.Error):
-            if condition():
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:.0f} s for {what}")
+            return condition()
+        return False
 
-
-def _answers(port: int) -> bool:
-    with contextlib.closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    wait_until(is_true, what, seconds)

@@ -16,7 +16,7 @@ BOARDS = ["android-arm64", "desktop", "pi-4", "pi-5", "pi-zero-2w"]
 
 
 def test_the_boards_are_these() -> None:
-    assert profiles.names() == BOARDS
+    assert config.profile_names() == BOARDS
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -199,3 +199,14 @@ def test_a_message_is_named_by_the_hash_of_its_bytes() -> None:
     data = golden("envelope-event.bin")
     assert sha256(data) != sha256(data + b"\x00")
     assert len(sha256(data)) == 64
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"])
+def test_a_time_that_would_overflow_elsewhere_is_refused(time: str) -> None:
+    with pytest.raises(WireError, match="between the years"):
+        wire.decode(f'{{"ts":"{time}","online":true}}', wire.Status)
+
+
+def test_a_name_with_a_newline_behind_it_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert("demo\n", wire.Name)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from edge.wire import (
     encode_sealed,
 )
 from hub import database, keys, registry
+from tests.patience import wait_until
 
 EPOCH = "e" * 32
 RESEARCH = Model(name="lesion-320", version="1.0.0", card_sha256="c" * 64, status="research")
@@ -215,11 +215,7 @@ class Sender:
         self.receipts.extend(acknowledgement.receipts)
 
 
-def wait_for(condition: Callable[[], object], what: str, within_s: float = 30.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"expected {what} within {within_s:g} s"
-        time.sleep(0.02)
+wait_for = partial(wait_until, within_s=30.0)
 
 
 def days_ago(days: float) -> datetime:

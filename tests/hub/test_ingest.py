@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from edge.clock import SystemClock, uuid7
 from edge.events import CommandApplied
-from edge.sealing import seal_message, sha256
-from edge.wire import FIRST_PREVIOUS, Header, HubPresence, decode, device_topic, encode
+from edge.sealing import seal, sha256
+from edge.wire import FIRST_PREVIOUS, Header, HubPresence, decode, device_topic, encode, encode_sealed
 from hub import database, schema
 from hub.ingest import Ingest
 from tests.broker import Mosquitto
@@ -110,6 +110,29 @@ def test_a_finding_in_two_events_counts_once(sender: Sender, reader: Reader) -> 
     assert [row["kind"] for row in reader.rows(schema.alarms)] == ["finding_repeated"]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_two_events_under_one_number_are_both_kept_and_raise_an_alarm(
+    sender: Sender, make_sender: MakeSender, reader: Reader, *, together: bool
+) -> None:
+    """As from a copied outbox. Another device's same numbers are its own."""
+    other = make_sender("cam-2")
+    first = sender.seal(finding())
+    sender._seq -= 1
+    second = sender.seal(finding())
+    if not together:
+        sender.send(first)
+        sender.await_receipts(first)
+        assert reader.rows(schema.alarms) == []
+    sender.send(first, second, second)
+    other.send(theirs := other.seal(finding()))
+    assert sender.await_receipts(first, second) == ["stored", "stored"]
+    assert other.await_receipts(theirs) == ["stored"]
+    assert len(reader.rows(schema.events)) == 3
+    (alarm,) = reader.rows(schema.alarms)
+    assert (alarm["kind"], alarm["device"], alarm["count"]) == ("seq_repeated", "cam-1", 1)
+    assert f"number 1 of epoch {EPOCH}" in alarm["detail"]
+
+
 def test_a_device_s_answer_to_a_command_is_kept_once(sender: Sender, reader: Reader) -> None:
     header = Header(
         kind="response",
@@ -121,9 +144,9 @@ def test_a_device_s_answer_to_a_command_is_kept_once(sender: Sender, reader: Rea
         prev_hash=FIRST_PREVIOUS,
     )
     answer = CommandApplied(at=now(), command_id=uuid7(now()), seq=1, outcome="applied")
-    message = seal_message(header, encode(answer), sender.identity.hub.recipients, sender.identity.signing_key)
+    message = seal(header, encode(answer), sender.identity.hub.recipients, sender.identity.signing_key)
     for _ in range(2):
-        sender._publish("rsp", message)
+        sender._publish("rsp", encode_sealed(message))
     wait_for(lambda: reader.rows(schema.responses), "the response")
     event = sender.seal(finding())
     sender.send(event)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+import dermedge
 from edge import identity
 from edge.clock import SystemClock
 from edge.errors import ConfigError
 from edge.sealing import HubKeys, key_id
 from edge.wire import decode
-from hub import cli, keys
+from hub import keys
 from hub.registry import read_device_keys
 
 
@@ -22,7 +23,7 @@ def provision(folder: Path, hub: Path, device: str = "cam-1", site: str = "villa
 
 def test_init_writes_a_hub_that_only_its_owner_can_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hub = tmp_path / "hub"
-    assert cli.main(["init", str(hub)]) == 0
+    assert dermedge.main(["hub", "init", str(hub)]) == 0
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in hub.iterdir()}
     assert modes == {
         "hub-keys.json": 0o644,
@@ -41,17 +42,21 @@ def test_init_writes_a_hub_that_only_its_owner_can_open(tmp_path: Path, capsys: 
 @pytest.mark.parametrize("left", ["hub-keys.json", "hub-private.json", "escrow-private.json", "hub.db"])
 def test_init_refuses_a_folder_with_any_part_of_a_hub(left: str, tmp_path: Path) -> None:
     (tmp_path / left).write_text("what was there")
-    assert cli.main(["init", str(tmp_path)]) == 78
+    assert dermedge.main(["hub", "init", str(tmp_path)]) == 78
     assert [path.name for path in tmp_path.iterdir()] == [left]
     assert (tmp_path / left).read_text() == "what was there"
 
 
-def test_private_keys_that_others_may_read_are_warned_of(hub: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_private_keys_that_others_may_read_or_write_are_refused(
+    mode: int, hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = hub / "hub-private.json"
+    path.chmod(mode)
+    assert dermedge.main(["hub", "ingest", "--dir", str(hub)]) == 78
+    assert f"chmod 600 {path}" in capsys.readouterr().err
+    path.chmod(0o600)
     keys.load(hub)
-    assert caplog.text == ""
-    (hub / "hub-private.json").chmod(0o644)
-    keys.load(hub)
-    assert "chmod 600" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b'{"v":1,"hub":"x","seal_key":"","sign_key":""}'])
@@ -66,10 +71,10 @@ def test_private_keys_that_are_missing_or_damaged_are_an_error(hub: Path, conten
 
 def test_a_device_is_registered_once_and_listed(hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = provision(tmp_path / "cam-1", hub)
-    assert cli.main(["device", "add", str(file), "--dir", str(hub)]) == 0
-    assert cli.main(["device", "add", str(file), "--dir", str(hub)]) == 0
+    assert dermedge.main(["hub", "device", "add", str(file), "--dir", str(hub)]) == 0
+    assert dermedge.main(["hub", "device", "add", str(file), "--dir", str(hub)]) == 0
     capsys.readouterr()
-    assert cli.main(["device", "list", "--dir", str(hub)]) == 0
+    assert dermedge.main(["hub", "device", "list", "--dir", str(hub)]) == 0
     site, device, key, _since = capsys.readouterr().out.strip().split("\t")
     assert (site, device, key) == ("village-3", "cam-1", key_id(read_device_keys(file).signer))
 
@@ -78,12 +83,12 @@ def test_a_name_that_belongs_to_other_keys_or_another_site_is_refused(
     hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = provision(tmp_path / "one", hub)
-    cli.main(["device", "add", str(first), "--dir", str(hub)])
+    dermedge.main(["hub", "device", "add", str(first), "--dir", str(hub)])
     impostor = provision(tmp_path / "two", hub)
     moved = tmp_path / "moved.json"
     moved.write_text(first.read_text().replace("village-3", "village-4"))
     for file in (impostor, moved):
-        assert cli.main(["device", "add", str(file), "--dir", str(hub)]) == 78
+        assert dermedge.main(["hub", "device", "add", str(file), "--dir", str(hub)]) == 78
     assert capsys.readouterr().err.count("provision this device under another name") == 2
 
 
@@ -102,7 +107,7 @@ def test_a_file_that_is_no_device_s_keys_is_one_line_and_a_code(
 ) -> None:
     file = tmp_path / "device.json"
     file.write_bytes(content)
-    assert cli.main(["device", "add", str(file), "--dir", str(hub)]) == 78
+    assert dermedge.main(["hub", "device", "add", str(file), "--dir", str(hub)]) == 78
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "device.json" in told
@@ -112,14 +117,14 @@ def test_a_file_that_is_no_device_s_keys_is_one_line_and_a_code(
 def test_a_folder_without_a_hub_is_one_line_and_a_code(
     action: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([*action, "--dir", str(tmp_path)]) == 78
+    assert dermedge.main(["hub", *action, "--dir", str(tmp_path)]) == 78
     assert "dermedge hub init" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("broker", ["", "nowhere", "host:", "host:0", "host:99999", ":1883"])
 def test_an_address_that_is_none_is_a_usage_error(broker: str, hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["ingest", "--dir", str(hub), "--broker", broker]) == 64
+    assert dermedge.main(["hub", "ingest", "--dir", str(hub), "--broker", broker]) == 64
     assert "HOST:PORT" in capsys.readouterr().err
 
 

@@ -29,7 +29,7 @@ def start_ingest(hub: Path, mosquitto: Mosquitto) -> Iterator[Start]:
         def start(failpoints: str = "") -> subprocess.Popen[bytes]:
             command = ["ingest", "--dir", str(hub), "--broker", f"127.0.0.1:{mosquitto.port}"]
             process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", *command],
+                [sys.executable, "-m", "dermedge", "hub", *command],
                 env=os.environ | {"DERMEDGE_FAILPOINTS": failpoints},
                 stderr=subprocess.DEVNULL,
             )
@@ -46,7 +46,7 @@ def test_an_event_survives_a_kill_around_the_commit_and_is_stored_once(
 ) -> None:
     sender = make_sender()
     process = start_ingest(f"{failpoint}=kill")
-    wait_for(lambda: sender.presences and sender.presences[-1], "the hub's presence", START_WITHIN_S)
+    wait_for(lambda: sender.presences and sender.presences[-1], "the hub's presence", within_s=START_WITHIN_S)
     sealed = sender.seal(finding())
     sender.send(sealed)
     assert process.wait(START_WITHIN_S) == -signal.SIGKILL
@@ -55,7 +55,7 @@ def test_an_event_survives_a_kill_around_the_commit_and_is_stored_once(
     assert len(reader.rows(schema.events)) == stored_at_kill
 
     start_ingest("")
-    wait_for(lambda: sender.presences[-1], "the hub's presence after the restart", START_WITHIN_S)
+    wait_for(lambda: sender.presences[-1], "the hub's presence after the restart", within_s=START_WITHIN_S)
     sender.send(sealed)
     assert sender.await_receipts(sealed) == ["stored"]
     assert reader.event(sealed.header.event_id)["received_count"] == 1 + stored_at_kill
@@ -68,7 +68,7 @@ def test_what_arrives_while_a_commit_takes_its_time_is_taken_and_not_acknowledge
     held = tmp_path / "held"
     sender = make_sender()
     process = start_ingest(f"hub.before_commit=hold:{held}")
-    wait_for(lambda: sender.presences and sender.presences[-1], "the hub's presence", START_WITHIN_S)
+    wait_for(lambda: sender.presences and sender.presences[-1], "the hub's presence", within_s=START_WITHIN_S)
     first = sender.seal(finding())
     sender.send(first)
     wait_for(held.exists, "the commit to be held")

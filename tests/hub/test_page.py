@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -26,14 +27,20 @@ if TYPE_CHECKING:
 
 START_WITHIN_S = 90.0
 SEEN_WITHIN_MS = 45_000
+HUB = (sys.executable, "-m", "dermedge", "hub")
+
+
+def environment() -> dict[str, str]:
+    """The page's framework does other things in a process that it takes for a test's own."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture
 def address(hub: Path) -> Iterator[str]:
     """`hub serve` as a process, answering."""
     port = free_port()
-    command = [sys.executable, "-m", "hub.cli", "serve", "--dir", str(hub), "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    command = [*HUB, "serve", "--dir", str(hub), "--port", str(port), "--no-browser"]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
     page = f"http://127.0.0.1:{port}/"
 
     def answers() -> bool:
@@ -45,7 +52,7 @@ def address(hub: Path) -> Iterator[str]:
         return True
 
     try:
-        wait_for(answers, "the page to be served", START_WITHIN_S)
+        wait_for(answers, "the page to be served", within_s=START_WITHIN_S)
         yield page
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -137,6 +144,29 @@ def test_the_page_says_when_events_are_not_taken_and_what_is_in_quarantine(
     ingest.stop()
     page.get_by_text(word("alarm.ingest", "en")).wait_for()
     page.close()
+
+
+def test_an_alarm_is_seen_though_nothing_is_in_quarantine(address: str, browser: Browser, sender: Sender) -> None:
+    found = finding()
+    twice = [sender.seal(found), sender.seal(found)]
+    sender.send(*twice)
+    assert sender.await_receipts(*twice) == ["stored", "stored"]
+    page = open_page(browser, address, "zh", set())
+    page.get_by_text(word("alarm.noticed", "zh")).wait_for()
+    assert word("reason.finding_repeated", "zh") in page.inner_text("main")
+    page.close()
+
+
+def test_a_port_that_is_taken_is_told_before_any_address(hub: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [*HUB, "serve", "--dir", str(hub), "--port", port, "--no-browser"]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert f"expected port {port} of 127.0.0.1" in done.stderr
+    assert "--port" in done.stderr
 
 
 def test_only_this_machine_s_own_names_are_answered(address: str) -> None:

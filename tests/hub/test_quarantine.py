@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.clock import uuid7
-from edge.sealing import seal_message
-from edge.wire import FIRST_PREVIOUS, Header, encode
+from edge.sealing import seal
+from edge.wire import FIRST_PREVIOUS, Header, encode, encode_sealed
 from hub import quarantine, schema
 from hub.ingest import Ingest
 from hub.opening import Opened
@@ -52,10 +52,9 @@ def test_what_is_signed_but_sealed_to_another_hub_or_not_understood_is_held(send
         priority="live",
         prev_hash=FIRST_PREVIOUS,
     )
-    escrow_only = seal_message(
-        header, encode(finding()), sender.identity.hub.recipients[1:], sender.identity.signing_key
-    )
-    strange = seal_message(header, b'{"type":"poem"}', sender.identity.hub.recipients, sender.identity.signing_key)
+    recipients, signer = sender.identity.hub.recipients, sender.identity.signing_key
+    escrow_only = encode_sealed(seal(header, encode(finding()), recipients[1:], signer))
+    strange = encode_sealed(seal(header, b'{"type":"poem"}', recipients, signer))
     sender.send(escrow_only, strange, good)
     assert sender.await_receipts(escrow_only, strange, good) == ["quarantined", "quarantined", "stored"]
     held = {row["reason"]: row["message"] for row in reader.rows(schema.quarantine)}
@@ -71,6 +70,7 @@ def test_an_unknown_device_is_told_nothing_until_it_is_registered(
     wait_for(lambda: reader.rows(schema.quarantine), "the stranger's message in quarantine")
     (held,) = reader.rows(schema.quarantine)
     assert (held["reason"], held["device"], held["message"]) == ("unknown_device", "cam-2", None)
+    assert [row["kind"] for row in reader.rows(schema.alarms)] == ["unknown_device"]
     assert stranger.receipts == []
 
     stranger.register()
@@ -82,14 +82,34 @@ def test_an_unknown_device_is_told_nothing_until_it_is_registered(
     wait_for(sent_again, "a receipt after the registration")
     assert reader.event(sealed.header.event_id)["device"] == "cam-2"
     assert reader.rows(schema.quarantine) == []
+    assert reader.rows(schema.alarms) == []
+
+
+def test_the_alarm_of_strangers_stays_while_one_of_them_is_not_registered(
+    ingest: Ingest, make_sender: MakeSender, reader: Reader
+) -> None:
+    strangers = [make_sender(name, registered=False) for name in ("cam-2", "cam-3")]
+    sealed = [each.seal(finding()) for each in strangers]
+    for stranger, message in zip(strangers, sealed, strict=True):
+        stranger.send(message)
+    wait_for(lambda: len(reader.rows(schema.quarantine)) == 2, "both in quarantine")
+    strangers[0].register()
+
+    def sent_again() -> bool:
+        strangers[0].send(sealed[0])
+        return strangers[0].receipt(sealed[0]) is not None
+
+    wait_for(sent_again, "a receipt after the registration")
+    assert [row["device"] for row in reader.rows(schema.quarantine)] == ["cam-3"]
+    assert [row["kind"] for row in reader.rows(schema.alarms)] == ["unknown_device"]
 
 
 def test_a_device_cannot_speak_in_another_s_name(ingest: Ingest, make_sender: MakeSender, reader: Reader) -> None:
     first, second = make_sender("cam-1"), make_sender("cam-2")
     header = first.seal(finding()).header
     bare = Header(**{name: getattr(header, name) for name in header.__struct_fields__ if name != "recipients"})
-    forged = seal_message(bare, encode(finding()), first.identity.hub.recipients, second.identity.signing_key)
-    second.send(forged)
+    forged = seal(bare, encode(finding()), first.identity.hub.recipients, second.identity.signing_key)
+    second.send(encode_sealed(forged))
     wait_for(lambda: reader.rows(schema.quarantine), "the forgery in quarantine")
     assert reader.rows(schema.events) == []
     assert reader.rows(schema.quarantine)[0]["reason"] == "bad_signature"

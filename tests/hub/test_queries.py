@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from edge.config import load
 from edge.wire import State, encode
 from hub import database, queries, schema
 from hub.queries import Count, People
@@ -71,6 +72,7 @@ def test_an_empty_hub_reads_as_empty_and_not_taking_events(engine: sa.Engine) ->
     [
         ({}, "never"),
         ({"online": True, "last_seen_at": NOW - timedelta(seconds=5)}, "online"),
+        ({"online": True, "last_seen_at": NOW - timedelta(seconds=45)}, "online"),
         ({"online": True, "last_seen_at": NOW - timedelta(minutes=5)}, "silent"),
         ({"online": True}, "silent"),
         ({"online": False, "last_seen_at": NOW - timedelta(seconds=5)}, "offline"),
@@ -84,6 +86,13 @@ def test_a_device_that_says_nothing_for_long_is_not_called_online(
     live = queries.live(engine, NOW)
     assert [each.presence for each in live.devices] == [presence]
     assert live.online == (presence == "online")
+
+
+def test_no_board_is_called_silent_for_one_state_that_came_late() -> None:
+    profiles = Path(__file__).resolve().parents[2].glob("firmware_cfg/profiles/*.toml")
+    told_every_s = [load(path.stem, environ={})[0].delivery.state_every_s for path in profiles]
+    assert len(told_every_s) > 1
+    assert 3 * timedelta(seconds=max(told_every_s)) <= queries.SILENT_AFTER
 
 
 def test_devices_that_need_a_person_come_first(engine: sa.Engine) -> None:

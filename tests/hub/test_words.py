@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.terms import groups
+from edge.words import LANGUAGES
 from hub.dashboard.feed import Coverage, Reading, _nothing
 from hub.dashboard.sections import Sections
 from hub.queries import Live, ModelRow, People
@@ -93,6 +94,18 @@ def test_the_banner_stands_until_every_model_is_clinical(status: str, shown: boo
     assert (word("banner.research", "en") in html) is shown
     nobody = Sections("zh", None).alerts(Reading(live, database_away=False))
     assert word("banner.research", "zh") in nobody
+
+
+@pytest.mark.parametrize("kind", ["finding_repeated", "seq_repeated", "state_not_understood", "status_not_understood"])
+def test_an_alarm_without_anything_in_quarantine_is_shown(kind: str) -> None:
+    quiet = _nothing(NOW)
+    alarmed = Live(**{**quiet.__dict__, "alarms": {kind: 3}})
+    for language in LANGUAGES:
+        html = Sections(language, COVERAGE).alerts(Reading(alarmed, database_away=False))
+        assert word("alarm.noticed", language) in html
+        assert f"{word(f'reason.{kind}', language)} × 3" in html
+        silent = Sections(language, COVERAGE).alerts(Reading(quiet, database_away=False))
+        assert word("alarm.noticed", language) not in silent
 
 
 def test_what_a_device_says_is_shown_as_text_and_never_as_markup() -> None:

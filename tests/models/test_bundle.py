@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from edge import bundle
 from models.data import LABELS
@@ -75,9 +77,6 @@ def test_the_figures_are_reported_beside_the_baseline() -> None:
 @pytest.mark.slow
 def test_ap50_of_the_command_is_the_cards(data_folder: Path) -> None:
     """Reads the CSV and the command's JSON itself; shares no code with models.evaluate."""
-    coco_module = pytest.importorskip("pycocotools.coco")
-    from pycocotools.cocoeval import COCOeval
-
     rows: dict[str, list[list[float]]] = {}
     with (data_folder / "boxes.csv").open(newline="", encoding="utf-8") as handle:
         for row in csv.DictReader(handle):
@@ -101,7 +100,7 @@ def test_ap50_of_the_command_is_the_cards(data_folder: Path) -> None:
         for i, answer in enumerate(answers) for d in answer["detections"] if d["label"] == "cutaneous_tumour"
     ]  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = coco_module.COCO()
+        coco = COCO()
         coco.dataset = {
             "info": {},
             "images": [{"id": i} for i in range(len(files))],

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pycocotools", reason="figures are counted with pycocotools (extra dev)")
-
 from edge.detect import Detection
 from edge.frame import Box
 from models import thresholds

@@ -47,16 +47,39 @@ def test_a_red_square_stays_red_through_a_picture(tmp_path: Path) -> None:
 
 
 def test_a_red_square_stays_red_through_a_video(tmp_path: Path) -> None:
-    path = tmp_path / "square.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, (128, 96))
-    assert writer.isOpened()
-    for _ in range(5):
-        writer.write(cv2.cvtColor(red_square(), cv2.COLOR_RGB2BGR))
-    writer.release()
-    frames = play(path)
+    frames = play(film(tmp_path / "square.avi", 5))
     assert [frame.sequence for frame in frames] == [0, 1, 2, 3, 4]
     for frame in frames:
         assert_red_square(frame.rgb())
+
+
+def film(path: Path, frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, (128, 96))
+    assert writer.isOpened()
+    for _ in range(frames):
+        writer.write(cv2.cvtColor(red_square(), cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def test_a_video_that_ends_early_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = film(tmp_path / "film.avi", 20)
+    assert len(play(path)) == 20
+    assert caplog.text == "", "a whole one is not spoken of"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    frames = play(path)
+    assert 0 < len(frames) < 20
+    assert f"ended after {len(frames)} of 20 frames" in caplog.text
+
+
+def test_a_video_that_we_close_is_no_damaged_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    camera = ReplayCamera(str(film(tmp_path / "film.avi", 20)), FAST, SystemClock())
+    frames = camera.frames()
+    next(frames)
+    camera.close()
+    assert list(frames) == []
+    assert caplog.text == ""
 
 
 def test_a_red_square_stays_red_through_yuv420() -> None:

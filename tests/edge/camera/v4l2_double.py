@@ -22,6 +22,7 @@ class VideoCaptureDouble:
 
     def __init__(self, frames: int = 1_000_000, *, opens: bool = True, stalls: bool = False) -> None:
         self.left = frames
+        self.taken = 0
         self.opens = opens
         self.stalls = stalls
         self.properties: list[tuple[int, float]] = []
@@ -48,15 +49,21 @@ class VideoCaptureDouble:
     def get(self, prop: int) -> float:
         return {cv2.CAP_PROP_FRAME_WIDTH: self.size[0], cv2.CAP_PROP_FRAME_HEIGHT: self.size[1]}[prop]
 
-    def read(self) -> tuple[bool, Any]:
+    def read(self, image: Any = None) -> tuple[bool, Any]:
+        """As OpenCV does it: into the memory that it is given, where that has the right size."""
         if self.left == 0:
             if self.stalls:
                 self.let_go.wait(20)
             return False, None
         self.left -= 1
         self.let_go.wait(0.001)
-        # Pure red in OpenCV's order of channels.
-        return True, np.full((self.size[1], self.size[0], 3), (0, 0, 255), dtype=np.uint8)
+        shape = self.size[1], self.size[0], 3
+        if image is None or image.shape != shape:
+            image = np.empty(shape, dtype=np.uint8)
+        # Red in OpenCV's order of channels, and no two neighbours alike.
+        image[:] = self.taken % 256, 0, 255
+        self.taken += 1
+        return True, image
 
     def release(self) -> None:
         self.released.set()

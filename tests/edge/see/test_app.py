@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,14 +21,18 @@ from edge import app, config, events, identity, outbox
 from edge.camera.phantom_plan import plan
 from edge.clock import SystemClock
 from edge.config import Broker
-from edge.errors import CameraError, ConfigError
+from edge.errors import CameraError, ConfigError, WireError
 from edge.frame import Box, Frame
+from edge.operators import SingleOperator
 from edge.publish.mqtt import MqttPublisher
+from edge.session import SessionChange
 from edge.wire import decode
 from tests.broker import Mosquitto, free_port
 from tests.edge.see.blobs import write_bundle
-from tests.edge.tell.tiny_hub import TinyHub, wait_until
+from tests.edge.see.scenes import FixedClock
+from tests.edge.tell.tiny_hub import TinyHub
 from tests.golden.keys import DEVICE, SITE, Keys, read_keys
+from tests.patience import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 PERSON_FRAMES = 30
@@ -165,6 +170,9 @@ def test_a_signal_ends_it_cleanly_with_exit_0(device: Device, hub: TinyHub, numb
     assert "Traceback" not in err
 
 
+FALTERING = "camera.source=tests.edge.see.test_app:FalteringCamera"
+
+
 class FalteringCamera:
     """A double: each one gives five frames and then stalls until it is closed; the third one is not there at all."""
 
@@ -196,7 +204,7 @@ class FalteringCamera:
 def test_a_stalled_camera_is_opened_again_and_the_hub_is_told(device: Device, hub: TinyHub) -> None:
     FalteringCamera.opened = 0
     settings = device.config(
-        "camera.source=tests.edge.see.test_app:FalteringCamera",
+        FALTERING,
         "operator.script=single",
         "camera.stale_after_ms=400",
         "delivery.state_every_s=0.1",
@@ -205,7 +213,7 @@ def test_a_stalled_camera_is_opened_again_and_the_hub_is_told(device: Device, hu
     camera = type(made.watchdog._open_camera())  # the class as it is imported by name
     camera.opened = 0  # type: ignore[attr-defined]
     stop, results = threading.Event(), []
-    thread = threading.Thread(target=lambda: results.append(made.run(stop, 18, None, SystemClock())))
+    thread = threading.Thread(target=lambda: results.append(made.run(stop, 18, None)))
     thread.start()
     thread.join(20)
     stop.set()
@@ -254,3 +262,52 @@ def test_settings_that_cannot_be_end_before_anything_starts(device: Device, tmp_
         app.run(device.config("camera.source=v4l2:/dev/video0"), frames=5, trace=tmp_path / "trace.jsonl")
     with pytest.raises(ConfigError, match=r"operator\.script"):
         app.run(device.config("operator.script=nobody", "identity.directory="), frames=5)
+
+
+@pytest.mark.parametrize("script", ["", "phantom"])
+def test_a_real_camera_of_a_provisioned_device_consents_for_nobody(device: Device, script: str, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match=r"FalteringCamera.*operator\.script=single.*on paper"):
+        app.run(device.config(FALTERING, f"operator.script={script}"), frames=1)
+    assert set(tmp_path.rglob("*")) == before, "not even an outbox is made"
+
+
+def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
+    FalteringCamera.opened = 0
+    summary = app.run(device.config(FALTERING, "operator.script=", "identity.directory="), frames=3)
+    assert (summary.frames, summary.provisioned) == (3, False)
+
+
+class WrongOperator:
+    """An operator as somebody else might write it: what it says of the body is no name that the wire knows."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self._single = SingleOperator(settings)
+
+    def step(self, taken: Frame) -> list[SessionChange]:
+        return [replace(change, body_site="Left Arm") for change in self._single.step(taken)]
+
+
+def test_a_finding_that_the_wire_refuses_ends_the_run_with_all_else_kept(device: Device, hub: TinyHub) -> None:
+    settings = device.config("operator.script=tests.edge.see.test_app:WrongOperator")
+    with pytest.raises(WireError, match="body_site"):
+        app.run(settings, frames=PERSON_FRAMES)
+    kept = bodies(hub)
+    assert [type(each).__name__ for each in kept] == ["EncounterOpened", "Consent", "EncounterClosed"]
+    assert isinstance(kept[-1], events.EncounterClosed)
+    assert kept[-1].outcome == "aborted"
+
+
+def test_the_screen_has_the_outbox_count_once_a_second(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FixedClock()
+    made = app.App(device.config(), clock)
+    assert made.provisioned is not None
+    counted: list[int] = []
+    real = made.provisioned.outbox.status
+    monkeypatch.setattr(made.provisioned.outbox, "status", lambda: (counted.append(clock.ns), real())[1])
+    for _ in range(30):
+        assert made.status().backlog == 0
+        clock.ns += 100_000_000
+    assert counted == [0, 1_000_000_000, 2_000_000_000]
+    made.quality.stop()
+    made.provisioned.close()

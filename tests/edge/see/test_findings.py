@@ -17,7 +17,7 @@ from edge.track import Tracker
 from edge.triage import Triage, worst
 from edge.verdict import Verdict
 from tests.edge.cards import card
-from tests.edge.see.scenes import BAD, GOOD, LABEL, SIZE_PX, START, THRESHOLDS, FixedClock, box, frame, seen
+from tests.edge.see.scenes import BAD, GOOD, LABEL, REPORT, SIZE_PX, START, THRESHOLDS, FixedClock, box, frame, seen
 
 PERSON = events.Encounter(
     encounter_id=uuid7(START), cohort="ward", operator="o", participant="7ZZZ", consent=uuid7(START)
@@ -55,6 +55,13 @@ def test_exactly_one_finding_over_100_frames() -> None:
 def test_rejected_frames_never_make_a_finding() -> None:
     bench = Bench()
     assert not any(bench.step(sequence, box(200, 180), verdict=BAD) for sequence in range(100))
+
+
+def test_a_finding_waits_for_a_frame_with_its_own_verdict() -> None:
+    bench, older = Bench(), Verdict(True, None, REPORT, exact=False)
+    assert not any(bench.step(sequence, box(200, 180), verdict=older) for sequence in range(20))
+    (finding,) = bench.step(20, box(200, 180))
+    assert (finding.frame_sequence, finding.observations) == (20, 21)
 
 
 def test_a_low_mean_is_no_finding_however_long() -> None:

@@ -17,7 +17,7 @@ from edge.config import Operator as OperatorSettings
 from edge.config import Track as TrackSettings
 from edge.config import Triage as TriageSettings
 from edge.detect import Detector
-from edge.errors import OutboxFullError
+from edge.errors import OutboxFullError, WireError
 from edge.findings import FindingMaker
 from edge.frame import Frame
 from edge.pipeline import NO_ENCOUNTER, Pipeline, View
@@ -36,11 +36,14 @@ class ListStore:
     def __init__(self) -> None:
         self.bodies: list[events.EventBody] = []
         self.full = False
+        self.refuses: type[events.EventBody] | None = None
 
     def append_many(self, bodies: Sequence[events.EventBody], priority: Priority = "live") -> list[str]:
         del priority
         if self.full:
             raise OutboxFullError("the outbox is full")
+        if self.refuses is not None and any(isinstance(each, self.refuses) for each in bodies):
+            raise WireError("expected another body")
         self.bodies.extend(bodies)
         return [f"event-{len(self.bodies)}" for _ in bodies]
 
@@ -53,12 +56,15 @@ class GivenQuality:
 
     def __init__(self) -> None:
         self.report: QualityReport | None = REPORT
+        self.offered: list[int] = []
         self._ns = 0
 
     def offer(self, frame: Frame) -> None:
+        self.offered.append(frame.sequence)
         self._ns = frame.monotonic_ns
 
-    def newest(self) -> tuple[QualityReport, int] | None:
+    def newest(self, of_ns: int | None = None) -> tuple[QualityReport, int] | None:
+        assert of_ns == self._ns, "it is asked for the frame in hand"
         return None if self.report is None else (self.report, self._ns)
 
 
@@ -129,6 +135,7 @@ def test_without_a_consent_no_frame_is_looked_at(
         assert view.boxes == ()
     bench.pipeline.end()
     assert "Finding" not in bench.store.kinds()
+    assert bench.quality.offered == [], "nor is it judged"
     assert bench.pipeline.statistics.rejected == {NO_ENCOUNTER: 30}
     assert not any(row["accepted"] for row in bench.rows)
 
@@ -176,6 +183,36 @@ def test_a_consent_that_is_not_kept_opens_nothing(tmp_path: Path) -> None:
     view = bench.step(2)
     assert view is not None
     assert bench.store.kinds() == ["EncounterOpened", "Consent"]
+
+
+def test_a_body_that_the_wire_refuses_ends_the_run_and_takes_nothing_with_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {0: [CAME, AGREED], 5: [LEFT, CAME, AGREED]})
+    bench.step(0)
+    bench.store.full = True
+    assert bench.step(5) is None  # three bodies wait
+    bench.store.full, bench.store.refuses = False, events.EncounterOpened
+    with pytest.raises(WireError, match="another body"):
+        bench.step(6)
+    one = ["EncounterOpened", "Consent"]
+    assert bench.store.kinds() == [*one, "EncounterClosed", "Consent"], "what waited before it and behind it is kept"
+    assert bench.pipeline.end(failed=True), "it does not come back"
+    closed = bench.store.bodies[-1]
+    assert isinstance(closed, events.EncounterClosed)
+    assert closed.outcome == "aborted"
+
+
+def test_a_consent_that_the_wire_refuses_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, {0: [CAME, AGREED]})
+    monkeypatch.setattr(Detector, "detect", lambda *_: pytest.fail("a frame was looked at"))
+    bench.store.refuses = events.Consent
+    with pytest.raises(WireError):
+        bench.step(0)
+    bench.step(1)
+    assert bench.pipeline.end(failed=True)
+    assert bench.store.kinds() == ["EncounterOpened", "EncounterClosed"]
+    closed = bench.store.bodies[-1]
+    assert isinstance(closed, events.EncounterClosed)
+    assert (closed.outcome, closed.encounter.participant, closed.encounter.consent) == ("aborted", None, None)
 
 
 def test_a_device_that_is_not_provisioned_shows_and_keeps_nothing(tmp_path: Path) -> None:

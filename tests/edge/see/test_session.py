@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 
 from edge import events, pseudonym
-from edge.config import Config, Phantom
+from edge.config import Camera as CameraSettings
+from edge.config import Config, Identity, Phantom
 from edge.config import Operator as OperatorSettings
 from edge.errors import ConfigError, SessionError
 from edge.operators import PhantomOperator, SingleOperator, open_operator
@@ -93,6 +94,15 @@ def test_a_refusal_closes_as_refused_without_a_participant() -> None:
     assert made.end() == []
 
 
+def test_an_encounter_that_an_error_ends_is_aborted() -> None:
+    made, _ = session()
+    made.apply(SessionChange("person_came"))
+    made.apply(SessionChange("consented"))
+    (closed,) = made.end(failed=True)
+    assert isinstance(closed, events.EncounterClosed)
+    assert closed.outcome == "aborted"
+
+
 def test_every_encounter_has_another_pseudonym() -> None:
     seen = set()
     made, _ = session()
@@ -119,10 +129,29 @@ def test_the_phantoms_operator_follows_its_persons() -> None:
     assert [person for person, scope in agreed.items() if "pictures" not in scope] == [5, 11]
 
 
-def test_the_single_operator_opens_one_encounter() -> None:
+def test_the_single_operator_opens_one_encounter_without_pictures() -> None:
     operator = SingleOperator(Config())
-    assert [change.event for change in operator.step(frame(0))] == ["person_came", "consented"]
+    said = operator.step(frame(0))
+    assert [change.event for change in said] == ["person_came", "consented"]
+    assert said[1].scope == ("screening",)
     assert operator.step(frame(1)) == []
+
+
+@pytest.mark.parametrize("source", ["v4l2:/dev/video0", "some.module:Camera", "v4l2:phantom"])
+def test_who_agrees_before_a_real_camera_must_be_chosen(source: str) -> None:
+    camera, provisioned = CameraSettings(source=source), Identity(directory="keys")
+    for script in ("", "phantom"):
+        with pytest.raises(ConfigError, match=r"operator\.script=single .* on paper"):
+            open_operator(Config(camera=camera, identity=provisioned, operator=OperatorSettings(script=script)))
+    named = Config(camera=camera, identity=provisioned, operator=OperatorSettings(script="single"))
+    assert isinstance(open_operator(named), SingleOperator)
+    assert isinstance(open_operator(Config(camera=camera)), SingleOperator), "it keeps nothing and needs none"
+
+
+@pytest.mark.parametrize("source", ["phantom", "replay:folder"])
+def test_where_nobody_stands_no_operator_need_be_chosen(source: str) -> None:
+    made = Config(camera=CameraSettings(source=source), identity=Identity(directory="keys"))
+    assert isinstance(open_operator(made), SingleOperator)
 
 
 def test_an_unknown_operator_is_a_config_error() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from edge.frame import Frame
 from edge.mailbox import Mailbox
 from edge.watchdog import Watchdog
 from tests.edge.see.scenes import frame
+from tests.patience import wait_until
 
 STALE_MS = 400
 
@@ -62,11 +64,7 @@ def run(cameras: list[Callable[[], Scripted]], stale_ms: int = STALE_MS) -> tupl
     return dog, mailbox
 
 
-def wait_for(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.005)
+wait_for = partial(wait_until, within_s=5.0)
 
 
 @pytest.mark.parametrize("how", ["stall", "hang"])

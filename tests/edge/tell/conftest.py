@@ -16,9 +16,10 @@ from edge.delivery import Delivery
 from edge.identity import Identity
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
-from tests.edge.tell.tiny_hub import TinyHub, wait_until
+from tests.edge.tell.tiny_hub import TinyHub
 from tests.edge.tell.ways import Way
 from tests.golden.keys import Keys, read_keys
+from tests.patience import wait_until
 
 MakeOutbox = Callable[..., Outbox]
 Deliver = Callable[..., Delivery]

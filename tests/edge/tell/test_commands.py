@@ -10,7 +10,7 @@ from edge import events, wire
 from edge.commands import Commands
 from edge.identity import Identity
 from edge.outbox import Outbox
-from edge.sealing import seal_message, unseal, verify
+from edge.sealing import seal, unseal, verify
 from tests.edge.tell.conftest import HandClock, MakeOutbox
 from tests.edge.tell.test_outbox import LINE, acknowledge
 from tests.golden import messages
@@ -44,7 +44,8 @@ def command(
         priority="live",
         prev_hash=wire.FIRST_PREVIOUS,
     )
-    return seal_message(header, wire.encode(body), [keys.identity().public.recipient], signer or keys.hub_sign)
+    envelope = seal(header, wire.encode(body), [keys.identity().public.recipient], signer or keys.hub_sign)
+    return wire.encode_sealed(envelope)
 
 
 def opened(keys: Keys, response: bytes | None) -> tuple[wire.Header, events.CommandApplied]:
@@ -81,7 +82,7 @@ def test_resend_from_brings_acknowledged_events_back(commands: Commands, keys: K
     outbox.append_many([LINE] * 4)
     acknowledge(outbox, outbox.pending(0, 10))
     woken: list[bool] = []
-    outbox.on_append(lambda: woken.append(True))
+    outbox.on_unacknowledge(lambda: woken.append(True))
     resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=3)
     _, body = opened(keys, commands.take(command(keys, resend)))
     assert (body.outcome, body.detail) == ("applied", "2 events go again")

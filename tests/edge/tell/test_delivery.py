@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge import config, events, wire
-from edge.outbox import Outbox
+from edge.outbox import Outbox, OutboxStatus
 from edge.sealing import sign
 from tests.edge.tell.conftest import Deliver, OpenHub
 from tests.edge.tell.test_commands import command, opened
-from tests.edge.tell.tiny_hub import wait_until
 from tests.edge.tell.ways import Way
 from tests.golden import messages
 from tests.golden.keys import DEVICE, SITE, Keys
+from tests.patience import wait_until
 
 LINE = messages.EVENTS[-1]
 ACK = wire.device_topic(SITE, DEVICE, "ack")
@@ -214,6 +215,47 @@ def test_a_command_is_answered_over_the_broker(
         wait_until(lambda count=expected: len(hub.responses) == count, "a response")
     assert hub.responses[0] == hub.responses[1]
     assert opened(keys, hub.responses[0])[1].outcome == "applied"
+
+
+def test_what_a_restored_hub_lacks_goes_again_on_the_same_connection(
+    way: Way, outbox: Outbox, deliver: Deliver, open_hub: OpenHub, keys: Keys
+) -> None:
+    hub = open_hub(way)
+    delivery = deliver(way, config.Delivery(resend_after_s=60))
+    priorities: list[wire.Priority] = ["live", "urgent", "backlog", "live"]
+    ids = [outbox.append(LINE, priority) for priority in priorities]
+    wait_until(lambda: delivery.idle, "the first acknowledgements")
+    assert [hub.arrivals[event_id] for event_id in ids] == [1, 1, 1, 1]
+    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=2)
+    hub.publisher.publish(wire.device_topic(SITE, DEVICE, "cmd"), command(keys, resend), qos=1)
+    wait_until(lambda: [hub.arrivals[event_id] for event_id in ids] == [1, 2, 2, 2], "the rows from seq 2 on", 5)
+    wait_until(lambda: delivery.idle, "their acknowledgement", 5)
+    assert opened(keys, hub.responses[0])[1].detail == "3 events go again"
+    event_id = outbox.append(LINE)
+    wait_until(lambda: hub.arrivals[event_id] == 1, "the next event, as before", 5)
+
+
+def test_stop_looks_at_the_outbox_a_few_times_only(
+    memory_way: Way, outbox: Outbox, deliver: Deliver, open_hub: OpenHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look holds up the append of an event."""
+    hub = open_hub(memory_way)
+    hub.acknowledging = False
+    delivery = deliver(memory_way, config.Delivery(resend_after_s=0.02))
+    outbox.append_many([LINE] * 8)
+    wait_until(lambda: bool(hub.arrivals), "the first events")
+    looks: list[str] = []
+    status = outbox.status
+
+    def counted() -> OutboxStatus:
+        looks.append(threading.current_thread().name)
+        return status()
+
+    monkeypatch.setattr(outbox, "status", counted)
+    began = time.monotonic()
+    assert not delivery.stop(0.5)
+    assert 0.5 <= time.monotonic() - began < 2
+    assert 2 <= looks.count(threading.current_thread().name) <= 8
 
 
 def test_stop_drains(memory_way: Way, outbox: Outbox, deliver: Deliver, open_hub: OpenHub) -> None:

@@ -17,8 +17,9 @@ import pytest
 from edge import config, wire
 from edge.publish.mqtt import MqttPublisher
 from tests.broker import Mosquitto
-from tests.edge.tell.tiny_hub import TinyHub, wait_until
+from tests.edge.tell.tiny_hub import TinyHub
 from tests.golden.keys import Keys
+from tests.patience import wait_until
 
 APPENDS = 12
 

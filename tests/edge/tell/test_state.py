@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import edge
 from edge import wire
 from edge.outbox import OutboxStatus
 from edge.state import encode_state
@@ -24,6 +25,10 @@ def test_the_outbox_and_the_device_are_both_told() -> None:
     assert (told.backlog, told.oldest_s, told.outbox_bytes, told.last_seq) == (3, 1.5, 8192, 9)
     assert (told.app, told.fps, told.model, told.capturing) == ("0.1.0", 14.5, "lesions 1.0.0", False)
     assert told.clock_synced
+
+
+def test_the_application_is_told_by_name_and_version() -> None:
+    assert state({}).app == f"dermedge {edge.__version__}"
 
 
 def test_what_the_outbox_knows_is_not_overruled() -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 
 from edge import wire
 from edge.clock import SystemClock
 from edge.publish.base import Publisher
 from edge.sealing import sha256, sign, unseal, verify
 from tests.golden.keys import SITE, Keys
-
-PATIENCE_S = 15.0
 
 
 class TinyHub:
@@ -84,11 +80,3 @@ class TinyHub:
             signed = self.acknowledgement(message)
             self.acknowledgements.append(signed)
             self.publisher.publish(wire.device_topic(SITE, header.device, "ack"), signed)
-
-
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Fails with `what` when it does not come true in time."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s} s for {what}"
-        time.sleep(0.01)

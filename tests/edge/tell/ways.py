@@ -7,30 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from demo import BROKER_TOML
 from edge import config
 from edge.publish.base import Publisher, open_publisher
 from edge.publish.memory import MemoryBroker
 from tests.broker import Mosquitto, free_port
 
 NUMBERS = itertools.count(1)
-IOTCORE = """
-id = 0
-[router]
-id = 0
-max_connections = 64
-max_outgoing_packet_count = 200
-max_segment_size = 10485760
-max_segment_count = 10
-[v5.1]
-name = "v5-loopback"
-listen = "127.0.0.1:{port}"
-next_connection_delay_ms = 1
-[v5.1.connections]
-connection_timeout_ms = 5000
-max_payload_size = 270000
-max_inflight_count = 100
-dynamic_filters = true
-"""
 
 
 class Way:
@@ -51,7 +34,7 @@ class Way:
 
             port = free_port()
             path = folder / "iotcore.toml"
-            path.write_text(IOTCORE.format(port=port))
+            path.write_text(BROKER_TOML.format(port=port))
             self.broker = Broker(config_path=str(path))
             self.settings = config.Broker(port=port)
         self.broker.start()

@@ -1,0 +1,14 @@
+"""Waiting for something that another thread or process does: it fails by name when it does not come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], what: str = "what it waits for", within_s: float = 15.0) -> None:
+    """Returns as soon as the condition is true; fails with `what` when it is not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"expected {what} within {within_s:g} s"
+        time.sleep(0.01)
