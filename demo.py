@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,11 @@ import threading
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import EX_SOFTWARE, DermedgeError, UsageError
+from benchmarks.processes import DERMEDGE, end, environment, free_port, interrupts_blocked
+from edge.errors import EX_SOFTWARE, DermedgeError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from iotcore import Broker
@@ -84,19 +83,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if (arguments.frames is not None and arguments.frames < 1) or not 0 <= arguments.lesions <= 4:
-        raise UsageError(f"expected --frames from 1 and --lesions 0 to 4, got {arguments.frames}, {arguments.lesions}")
-    if arguments.keep is not None and arguments.keep.exists() and any(arguments.keep.iterdir()):
-        raise UsageError(f"expected a new or empty folder for --keep, got {arguments.keep}: choose another")
+    _check(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a supervisor's and a closed terminal's way to press Ctrl-C
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dermedge-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
         result = Demonstration(folder, arguments, stack).play()
     print(json.dumps(result))
     return EX_SOFTWARE if result["lost"] or result["duplicated"] else 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what a part would refuse later, before anything is started."""
+    from edge import bundle
+
+    if arguments.frames is not None and arguments.frames < 1:
+        raise UsageError(f"expected --frames from 1, got {arguments.frames}")
+    if arguments.duration is not None and not 0 < arguments.duration < float("inf"):
+        raise UsageError(f"expected --duration as seconds over 0, got {arguments.duration}")
+    if not 0 <= arguments.lesions <= 4 or arguments.seed < 0:
+        raise UsageError(f"expected --lesions 0 to 4 and --seed from 0, got {arguments.lesions} and {arguments.seed}")
+    for option, port in (("--port", arguments.port), ("--view", arguments.view)):
+        try:
+            if port is not None:
+                free_port(port)
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"expected a free port for {option}, got {port}: {error}; choose another") from error
+    if arguments.keep is not None:
+        try:
+            arguments.keep.mkdir(parents=True, exist_ok=True)
+            taken = any(arguments.keep.iterdir())
+        except OSError as error:
+            raise StoreError(f"expected a folder to write to for --keep, got {arguments.keep}: {error}") from error
+        if taken:
+            raise UsageError(f"expected a new or empty folder for --keep, got {arguments.keep}: choose another")
+    bundle.load(arguments.bundle)
 
 
 class Demonstration:
@@ -126,7 +148,9 @@ class Demonstration:
         threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
         device = self._start("device", self._device_command(address, view_port), stdout=subprocess.PIPE)
         summary = self._await_device(device)
-        for process in (serve, ingest):
+        for name, process in (("serve", serve), ("ingest", ingest)):
+            if process.poll() is not None:
+                raise DemoError(f"hub {name} ended in the middle with {process.poll()}: {self._last_words(name)}")
             end(process)
         return self._result(summary)
 
@@ -190,7 +214,6 @@ class Demonstration:
 
     def _await_device(self, device: subprocess.Popen[bytes]) -> dict[str, Any]:
         """The device's own summary; Ctrl-C asks it to finish and waits again."""
-        assert device.stdout is not None
         try:
             output = device.communicate()[0]
         except KeyboardInterrupt:
@@ -198,6 +221,8 @@ class Demonstration:
             with interrupts_blocked():
                 device.terminate()
                 output = device.communicate(timeout=60)[0]
+            if device.returncode == -signal.SIGTERM:
+                raise  # it had not begun
         lines = output.decode().strip().splitlines()
         if device.returncode != 0 or not lines:
             raise DemoError(f"the device ended with code {device.returncode}: {self._last_words('device')}")
@@ -256,44 +281,6 @@ class Demonstration:
     def _last_words(self, name: str) -> str:
         lines = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
-
-
-DERMEDGE = (sys.executable, "-P", "-m", "dermedge")
-
-
-def environment() -> dict[str, str]:
-    """Ours, with this installation first on the path, and without settings meant for another run."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DERMEDGE_")}
-    return kept | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).resolve().parent), kept.get("PYTHONPATH"))))
-    }
-
-
-def free_port(wanted: int = 0) -> int:
-    """A port of 127.0.0.1 that nobody has; raises OSError where the wanted one is taken."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", wanted))
-        return int(probe.getsockname()[1])
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, ten seconds, SIGKILL."""
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C waits. A child started here inherits that: the broker outlives the device's last acknowledgement."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def say(line: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from edge import __version__
-from edge.errors import EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE, DermedgeError
+from edge.errors import EX_IO, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE, DermedgeError, printable
 
 EX_INTERRUPTED = 130
 EX_BROKEN_PIPE = 141
@@ -59,15 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = [word for word in words if word != "--debug"]
     try:
         code = _dispatch(argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # `>&-` closes it
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return EX_INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone, as in `dermedge detect … | head -1`; the interpreter must not flush into the pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()  # the reader has gone, as in `dermedge detect … | head -1`
         return EX_BROKEN_PIPE
     except DermedgeError as error:
         return _complain(str(error), error.exit_code, debug=debug)
+    except OSError as error:
+        _give_up_stdout()
+        return _complain(f"expected to read or write; {error}: is there space, and may this user?", EX_IO, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: one line, and where to look
         where = "" if debug else " (--debug shows where)"
         return _complain(f"unexpected {type(error).__name__}: {error}{where}", EX_SOFTWARE, debug=debug)
@@ -133,11 +136,17 @@ def _sentence(summary: str) -> str:
     return summary[0].upper() + summary[1:] + "."
 
 
+def _give_up_stdout() -> None:
+    """The interpreter must not flush again, at its end, into what could not be written."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _complain(message: str, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    line = " ".join(message.split())
-    print(f"dermedge: {line}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"dermedge: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import EX_DATA, PictureError, StoreError, UsageError
+from edge.errors import EX_DATA, PictureError, StoreError, UsageError, printable
 
 if TYPE_CHECKING:
     from edge.detect import Detection, Detector
@@ -30,25 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from edge import bundle
-    from edge.config import THREADS_MAX, Detect, Inference, Quality
+    from edge.config import Detect, Inference, Quality
     from edge.detect import Detector
     from edge.pictures import read_picture
     from edge.quality import QualityJudge
 
-    threshold = arguments.score_threshold
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"expected --score-threshold from 0 to 1, got {threshold}")
-    if not 1 <= arguments.threads <= THREADS_MAX:
-        raise UsageError(f"expected --threads from 1 to {THREADS_MAX}, got {arguments.threads}")
+    _check(arguments)
     settings = Inference(backend=arguments.backend, threads=arguments.threads)
-    detector = Detector(bundle.load(arguments.bundle), settings, Detect(score_threshold=threshold))
+    detector = Detector(bundle.load(arguments.bundle), settings, Detect(score_threshold=arguments.score_threshold))
     judge = QualityJudge(Quality())
-    if arguments.annotate is not None:
-        try:
-            arguments.annotate.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"expected a folder to write to at {arguments.annotate}; {error}") from error
-
     paths, exit_code = _expand(arguments.inputs)
     if not arguments.json and paths:
         print(f"{'label':<20} {'score':>6}  {'box (x_min y_min x_max y_max)':<32} picture")
@@ -63,10 +53,27 @@ def run(arguments: argparse.Namespace) -> int:
             _say(str(error))
             exit_code = EX_DATA
             continue
-        print(json.dumps(answer, ensure_ascii=False) if arguments.json else _table(answer), flush=True)
+        print(_json(answer) if arguments.json else _table(answer), flush=True)
         if arguments.annotate is not None:
             _annotate(arguments.annotate / f"{index:04d}-{path.stem}.png", picture.rgb, answer)
     return exit_code
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from edge.config import THREADS_MAX
+
+    if "" in arguments.inputs:
+        raise UsageError("expected pictures or folders, got an empty name: is a variable of the script unset?")
+    threshold = arguments.score_threshold
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"expected --score-threshold from 0 to 1, got {threshold}")
+    if not 1 <= arguments.threads <= THREADS_MAX:
+        raise UsageError(f"expected --threads from 1 to {THREADS_MAX}, got {arguments.threads}")
+    if arguments.annotate is not None:
+        try:
+            arguments.annotate.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"expected a folder to write to at {arguments.annotate}; {error}") from error
 
 
 def _expand(inputs: list[str]) -> tuple[list[Path], int]:
@@ -80,13 +87,23 @@ def _expand(inputs: list[str]) -> tuple[list[Path], int]:
         except PictureError as error:
             _say(str(error))
             exit_code = EX_DATA
+        except OSError:
+            paths.append(given)  # read_picture says what is wrong with it, in its turn
     return paths, exit_code
 
 
 def look(path: Path, rgb: Pixels, detector: Detector, judge: QualityJudge) -> dict[str, Any]:
-    """One answer of the contract. The model always runs: quality is reported, it filters nothing."""
-    detections: list[Detection] = detector.detect(rgb)
-    report = judge.judge(rgb)
+    """One answer of the contract. The model always runs: quality is reported, it filters nothing.
+
+    Raises PictureError where the picture is more than this machine can process: the others are still answered.
+    """
+    import cv2
+
+    try:
+        detections: list[Detection] = detector.detect(rgb)
+        report = judge.judge(rgb)
+    except (cv2.error, MemoryError) as error:
+        raise PictureError(f"expected a picture that this machine can process at {path}, got: {error}") from error
     latency = detector.latency
     return {
         "image": str(path),
@@ -108,12 +125,18 @@ def look(path: Path, rgb: Pixels, detector: Detector, judge: QualityJudge) -> di
     }
 
 
+def _json(answer: dict[str, Any]) -> str:
+    """UTF-8 as it is; a name with stray bytes as escapes, since JSON has no other place for them."""
+    text = json.dumps(answer, ensure_ascii=False)
+    return text if text.isascii() or text.encode("utf-8", "replace").decode() == text else json.dumps(answer)
+
+
 def _table(answer: dict[str, Any]) -> str:
+    name = printable(answer["image"])
     if not answer["detections"]:
-        return f"{'-':<20} {'-':>6}  {'nothing found by this model':<32} {answer['image']}"
+        return f"{'-':<20} {'-':>6}  {'nothing found by this model':<32} {name}"
     return "\n".join(
-        f"{each['label']:<20} {each['score']:6.2f}  "
-        f"{' '.join(f'{edge:.0f}' for edge in each['box_px']):<32} {answer['image']}"
+        f"{each['label']:<20} {each['score']:6.2f}  {' '.join(f'{edge:.0f}' for edge in each['box_px']):<32} {name}"
         for each in answer["detections"]
     )
 
@@ -129,8 +152,10 @@ def _annotate(target: Path, rgb: Pixels, answer: dict[str, Any]) -> None:
         place = (x_min, max(y_min - 2 * width, 12 * width // 2))
         text = f"{each['label']} {each['score']:.2f}"
         cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, width / 4, (255, 144, 30), width)
-    if not cv2.imwrite(str(target), drawn):
-        raise StoreError(f"expected to write {target}, could not: is there space, and may this user write there?")
+    try:
+        target.write_bytes(cv2.imencode(".png", drawn)[1].tobytes())
+    except OSError as error:
+        raise StoreError(f"expected to write {target}; {error.strerror}") from error
 
 
 def _progress(done: int, total: int) -> None:
@@ -140,4 +165,4 @@ def _progress(done: int, total: int) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"dermedge: {line}", file=sys.stderr)
+    print(f"dermedge: {printable(line)}", file=sys.stderr)

@@ -83,3 +83,9 @@ class StoreError(DermedgeError, OSError):
 
 class OutboxFullError(StoreError):
     """The outbox has reached its quota: capturing stops, nothing is dropped."""
+
+
+def printable(text: str) -> str:
+    """One line that is safe on a terminal: line ends as spaces, control characters and stray bytes as escapes."""
+    line = " ".join(text.split())
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -83,6 +84,8 @@ def read_picture(path: Path) -> Picture:
     a side under 32 px, a side over 16384 px or more than 89 megapixels.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PictureError(f"expected a picture file at {path}, got something else: a folder, a pipe or a device")
         with path.open("rb") as file, warnings.catch_warnings():
             # Pillow warns of oddities on stderr; what matters comes as an error or as a note.
             warnings.simplefilter("ignore")

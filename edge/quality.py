@@ -21,6 +21,7 @@ from edge.motion import Grey, shift
 Hint = Literal["too_dark", "too_bright", "glare", "hold_still", "too_blurry"]
 """What to do differently, most urgent first: of several faults the first is told."""
 
+_SIDE_MIN_PX = 8
 _REBLUR_PX = 9
 _WHITE = 240
 """The lowest of R, G, B from which a spot counts as white: bright and without colour."""
@@ -112,7 +113,8 @@ class QualityJudge:
 
     def _scaled(self, size_px: tuple[int, int]) -> tuple[int, int]:
         scale = min(1.0, self._settings.side_px / max(size_px))
-        return max(1, round(size_px[0] * scale)), max(1, round(size_px[1] * scale))
+        # A copy of a line or two has no neighbours to compare.
+        return max(_SIDE_MIN_PX, round(size_px[0] * scale)), max(_SIDE_MIN_PX, round(size_px[1] * scale))
 
 
 class QualityThread:

@@ -35,7 +35,7 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Epoch = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
 Time = Annotated[datetime, Meta(tz=True)]
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""A clock that lost its battery starts at 1970. Beyond these a time would overflow where it is shown in another zone."""
+"""A clock without its battery starts at 1970. Beyond these a time would overflow where another zone shows it."""
 Text = Annotated[str, Meta(max_length=200)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Sequence = Annotated[int, Meta(ge=1, le=2**53)]

@@ -5,7 +5,7 @@ Nothing is acknowledged here. `write` returns after the commit, with the outcome
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -135,14 +135,16 @@ def _alarm_repeated_seqs(connection: sa.Connection, new: Sequence[Opened]) -> No
 
     Both are kept. Nothing tells which of them is the device's own history.
     """
-    place = (events.c.device, events.c.epoch, events.c.seq)
-    newest = {(each.device.device, each.header.epoch, each.header.seq): each for each in new}
-    same = sa.tuple_(*place).in_(list(newest))
-    query = sa.select(*place).where(same).group_by(*place).having(sa.func.count() > 1)
-    for device, epoch, seq in connection.execute(query).all():
-        each = newest[device, epoch, seq]
-        detail = f"a second event, {each.header.event_id}, has number {seq} of epoch {epoch}; both are kept"
-        alarm(connection, "seq_repeated", device, each.arrival.received_at, detail)
+    chains: dict[tuple[str, str], dict[int, Opened]] = defaultdict(dict)
+    for each in new:
+        chains[each.device.device, each.header.epoch][each.header.seq] = each
+    for (device, epoch), by_seq in chains.items():
+        same = (events.c.device == device, events.c.epoch == epoch, events.c.seq.in_(by_seq))
+        query = sa.select(events.c.seq).where(*same).group_by(events.c.seq).having(sa.func.count() > 1)
+        for seq in connection.execute(query).scalars().all():
+            newest = by_seq[seq]
+            detail = f"a second event, {newest.header.event_id}, has number {seq} of epoch {epoch}; both are kept"
+            alarm(connection, "seq_repeated", device, newest.arrival.received_at, detail)
 
 
 def _event_row(opened: Opened) -> dict[str, object]:

@@ -101,7 +101,7 @@ def test_something_else_is_refused_and_the_formats_are_named(tmp_path: Path, con
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="No such file"):
         read_picture(tmp_path / "nothing.jpg")
-    with pytest.raises(PictureError, match="directory"):
+    with pytest.raises(PictureError, match="a folder"):
         read_picture(tmp_path)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demo import DERMEDGE, environment
+from benchmarks.processes import DERMEDGE, environment
 from tests.broker import Mosquitto
 from tests.patience import wait_until
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from demo import DERMEDGE, environment
+from benchmarks.processes import DERMEDGE, environment
 from tests.end_to_end.shuffled import shuffled_bundle
 
 FIELDS = ["frames", "dropped", "accepted", "rejected", "planted", "planted_found", "findings", "unmatched_findings"]

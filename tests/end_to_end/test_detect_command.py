@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import DERMEDGE, environment
+from benchmarks.processes import DERMEDGE, environment
 from edge import bundle as bundles
 
 
@@ -151,3 +152,46 @@ def _damage(bundle: Path, how: str) -> None:
     card.write_text(json.dumps(table))
     if how == "no_card":
         card.unlink()
+
+
+def test_names_that_are_no_plain_text_stay_one_line_and_valid_json(tmp_path: Path) -> None:
+    for name in (b"stray\xff.png", b"line\nend.png", b"esc\x1b[31m.png"):
+        Image.fromarray(skin()).save(io := tmp_path / "x.png")
+        io.rename(tmp_path / os.fsdecode(name))
+    command = [*DERMEDGE, "detect", str(tmp_path)]
+    as_json = subprocess.run([*command, "--json"], env=environment(), capture_output=True, timeout=60, check=True)
+    assert len([json.loads(line) for line in as_json.stdout.decode("utf-8").splitlines()]) == 3
+    table = subprocess.run(command, env=environment(), capture_output=True, timeout=60, check=True).stdout
+    assert b"\x1b" not in table
+    assert b"\xff" not in table
+
+
+def test_what_is_no_file_or_cannot_be_reached_is_named_and_the_others_are_answered(
+    pictures: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "nowhere.png")
+    bad = [tmp_path / "pipe.png", tmp_path / "broken.png", "n" * 300, "/dev/null"]
+    code, answers, words = detect(*bad, pictures / "good.jpg")
+    assert (code, len(answers), len(words)) == (65, 1, len(bad))
+
+
+@pytest.mark.parametrize("size", [(32, 16384), (16384, 32), (40, 9000)])
+def test_a_very_narrow_picture_is_answered(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, (200, 160, 140)).save(tmp_path / "narrow.png")
+    code, answers, _ = detect(tmp_path / "narrow.png")
+    assert (code, len(answers)) == (0, 1)
+
+
+def test_an_empty_name_is_a_usage_error() -> None:
+    code, _, words = detect("")
+    assert (code, len(words)) == (64, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_stdout_is_an_error_of_io(pictures: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*DERMEDGE, "detect", "--json", str(pictures / "good.jpg")]
+        done = subprocess.run(command, env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 74
+    assert done.stderr.count(b"\n") == 1

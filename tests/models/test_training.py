@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,31 @@ def test_export_makes_the_shipped_file_again(data_folder: Path) -> None:
     assert calibration.describe() == shipped.card.calibration
     if content != shipped.model:  # another kind of processor rounds the calibrated ranges otherwise
         assert len(content) == len(shipped.model)
-        for made, wanted in zip(tensors(content), tensors(shipped.model), strict=True):
-            assert made["name"] == wanted["name"]
-            assert made["dtype"] == wanted["dtype"]
-            assert np.array_equal(made["shape"], wanted["shape"]), made["name"]
-            ours, theirs = made["quantization_parameters"], wanted["quantization_parameters"]
-            assert ours["quantized_dimension"] == theirs["quantized_dimension"]
-            assert ours["scales"] == pytest.approx(theirs["scales"], rel=0.01), made["name"]
-            assert ours["zero_points"] == pytest.approx(theirs["zero_points"], abs=1), made["name"]
+        check_alike(content, shipped.model)
+
+
+@pytest.mark.parametrize(("factor", "alike"), [(1.005, True), (1.02, False)])
+def test_another_scale_is_noticed(factor: float, alike: bool) -> None:
+    from edge import bundle
+
+    shipped = bundle.load()
+    scale = np.float32(shipped.card.outputs[0].scale)
+    changed = shipped.model.replace(scale.tobytes(), np.float32(scale * factor).tobytes())
+    assert changed != shipped.model
+    with contextlib.nullcontext() if alike else pytest.raises(AssertionError):
+        check_alike(changed, shipped.model)
+
+
+def check_alike(content: bytes, wanted_content: bytes) -> None:
+    """The same tensors; scales within 1 %, zero points within 1."""
+    for made, wanted in zip(tensors(content), tensors(wanted_content), strict=True):
+        assert made["name"] == wanted["name"]
+        assert made["dtype"] == wanted["dtype"]
+        assert np.array_equal(made["shape"], wanted["shape"]), made["name"]
+        ours, theirs = made["quantization_parameters"], wanted["quantization_parameters"]
+        assert ours["quantized_dimension"] == theirs["quantized_dimension"]
+        assert ours["scales"] == pytest.approx(theirs["scales"], rel=0.01), made["name"]
+        assert ours["zero_points"] == pytest.approx(theirs["zero_points"], abs=1), made["name"]
 
 
 def tensors(content: bytes) -> list[dict[str, Any]]:
