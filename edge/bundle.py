@@ -134,6 +134,15 @@ class Card(_Part, frozen=True):
     training: dict[str, Any] = msgspec.field(default_factory=dict)
     measured: dict[str, Any] = msgspec.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        names = [label.name for label in self.labels]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"expected labels with names of their own, got {names}")
+        if self.decode.kind == "distances" and any(output.stride < 1 for output in self.outputs):
+            raise ValueError("expected a stride of at least 1 px for every output of decode 'distances'")
+        if self.input.dtype != "float32" and not self.input.scale > 0:
+            raise ValueError(f"expected a scale over 0 for an input of {self.input.dtype}, got {self.input.scale}")
+
     @property
     def sha256(self) -> str:
         """Over the card as canonical JSON without `measured`; it covers the model's own hash."""

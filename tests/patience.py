@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], what: str = "what it waits for", within_s: float = 15.0) -> None:
+def wait_until(
+    condition: Callable[[], object], what: str = "what it waits for", within_s: float = 15.0, every_s: float = 0.01
+) -> None:
     """Returns as soon as the condition is true; fails with `what` when it is not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"expected {what} within {within_s:g} s"
-        time.sleep(0.01)
+        time.sleep(every_s)

@@ -99,4 +99,4 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
             return condition()
         return False
 
-    wait_until(is_true, what, seconds)
+    wait_until(is_true, what, seconds, every_s=0.05)  # gently: it opens the device's database each time

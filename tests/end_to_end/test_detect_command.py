@@ -121,7 +121,9 @@ def test_a_wrong_threshold_is_a_usage_error(pictures: Path) -> None:
     assert (code, len(words)) == (64, 1)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "card", "shape", "dtype", "not_tflite", "no_card"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "truncated", "card", "shape", "dtype", "twins", "stride", "not_tflite", "no_card"]
+)
 def test_a_damaged_bundle_is_refused_in_one_line(pictures: Path, tmp_path: Path, damage: str) -> None:
     bundle = tmp_path / "bundle"
     if damage != "missing":
@@ -147,6 +149,10 @@ def _damage(bundle: Path, how: str) -> None:
         table["labels"] = "two"
     elif how == "shape":
         table["input"]["shape"] = [1, 224, 224, 3]
+    elif how == "twins":
+        table["labels"][1]["name"] = table["labels"][0]["name"]
+    elif how == "stride":
+        table["outputs"][0]["stride"] = 0
     elif how == "dtype":
         table["outputs"][0]["dtype"] = "float32"
     card.write_text(json.dumps(table))

@@ -47,6 +47,7 @@ def test_nothing_is_lost_or_doubled_when_each_is_killed_in_turn(
     kill("mosquitto", broker)
     field.broker()
     wait_for(lambda: field.unacknowledged() == 0, 40, "everybody to catch up")
+    wait_for(lambda: field.acknowledged() > 10, 40, "enough events to count")
     device.terminate()
     assert device.wait(40) == 0, field.words("device")
     ingest.terminate()
