@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from benchmarks.processes import free_port
+
 START_WITHIN_S = 10.0
 CONFIGURATION = """\
 listener {port} 127.0.0.1
@@ -18,14 +20,6 @@ set_tcp_nodelay true
 max_packet_size 270000
 {user}
 """
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Mosquitto:
