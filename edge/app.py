@@ -71,7 +71,8 @@ class App:
     def __init__(self, config: Config, clock: Clock, trace: Trace | None = None) -> None:
         self._clock = clock
         self._delivered = False
-        self._backlog, self._counted_ns = 0, -int(BACKLOG_EVERY_S * 1e9)
+        self._counted = (0, 0)
+        self._counted_ns = -int(BACKLOG_EVERY_S * 1e9)
         operator = open_operator(config)
         model = bundle.load(Path(config.inference.bundle) if config.inference.bundle else None)
         self.card = model.card
@@ -118,19 +119,21 @@ class App:
         """What the screen says beside the picture."""
         camera, kept = self.watchdog.state, self.provisioned
         try:
-            backlog = self._count_backlog(kept) if kept else 0
+            backlog, quarantined = self._count(kept) if kept else (0, 0)
         except StoreError as error:
             return Status("outbox", str(error), camera.frame_age_s, provisioned=True, connected=False, backlog=0)
         kind, detail = _problem(self.pipeline.problem, camera)
         connected = kept is not None and kept.delivery.hub_present
-        return Status(kind, detail, camera.frame_age_s, kept is not None, connected, backlog)
+        return Status(kind, detail, camera.frame_age_s, kept is not None, connected, backlog, quarantined)
 
-    def _count_backlog(self, kept: Provisioned) -> int:
+    def _count(self, kept: Provisioned) -> tuple[int, int]:
+        """How many events wait, and how many the hub has set aside."""
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._counted_ns >= BACKLOG_EVERY_S * 1e9:
-            self._backlog = kept.outbox.status().backlog
+            status = kept.outbox.status()
+            self._counted = status.backlog, status.quarantined
             self._counted_ns = now_ns
-        return self._backlog
+        return self._counted
 
     def run(self, stop: threading.Event, frames: int | None, duration_s: float | None) -> RunSummary:
         """Run to the end, close the encounter, drain.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 
 from edge.cli_settings import add_settings, settings
+from edge.errors import UsageError
+
+WAIT_MAX_S = 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not 0 < arguments.wait <= WAIT_MAX_S:
+        raise UsageError(f"expected --wait of more than 0 and at most {WAIT_MAX_S:g} seconds, got {arguments.wait:g}")
     from edge.clock import SystemClock
     from edge.doctor import examine
 

@@ -16,6 +16,7 @@ from edge.errors import SealError, WireError
 from edge.identity import Identity
 from edge.outbox import Outbox
 from edge.outbox_database import fact, put_fact, transaction
+from edge.repeats import Repeats
 from edge.sealing import unseal, verify
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Commands:
         self._outbox = outbox
         self._identity = identity
         self._clock = clock
+        self._repeats = Repeats(_log, clock)
         with outbox.opened() as database:
             epoch = fact(database, "response_epoch")
         self._chain = Chain("response", identity.device, epoch, identity.hub.recipients, identity.signing_key)
@@ -37,7 +39,7 @@ class Commands:
         try:
             header, body = self._open(message)
         except (WireError, SealError) as error:
-            _log.error("a command was refused: %s", error)
+            self._repeats.tell(logging.ERROR, "refused", "a command was refused: %s", error)
             return None
         with self._outbox.opened() as database:
             known = database.execute(
@@ -45,7 +47,8 @@ class Commands:
             ).fetchone()
         if known is not None:
             if known[0] != message:
-                _log.error("command %s came again with other bytes; it was refused", header.event_id)
+                text = "command %s came again with other bytes; it was refused"
+                self._repeats.tell(logging.ERROR, "other bytes", text, header.event_id)
                 return None
             return bytes(known[1])
         return self._apply(header, body, message)

@@ -19,8 +19,12 @@ from msgspec import Meta
 from edge.errors import ConfigError, UsageError
 
 ENVIRONMENT_PREFIX = "DERMEDGE_"
+NOT_SETTINGS = frozenset({"DERMEDGE_DATA", "DERMEDGE_VENV", "DERMEDGE_FAILPOINTS"})
+"""Where training pictures lie, which environment the Makefile uses, and what edge/failpoints.py is to do."""
 SYSTEM_FILE = Path("/etc/dermedge/config.toml")
 
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
+"""As the wire takes it: no name of a person fits."""
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -132,8 +136,8 @@ class Operator(Settings, frozen=True):
     """
 
     script: str = ""
-    operator_id: str = "operator-1"
-    cohort: str = "demonstration"
+    operator_id: Name = "operator-1"
+    cohort: Name = "demonstration"
 
 
 class Screen(Settings, frozen=True):
@@ -256,9 +260,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
     for name in sorted(environ):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS:
+            continue
         section, separator, field = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        if name.startswith(ENVIRONMENT_PREFIX) and separator:
-            yield name, {section: {field: environ[name]}}
+        if not separator:
+            raise ConfigError(
+                f"expected {ENVIRONMENT_PREFIX}SECTION__FIELD with two underscores, got {name}: correct or unset it"
+            )
+        yield name, {section: {field: environ[name]}}
 
 
 def _assignment(text: str) -> Table:

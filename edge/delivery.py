@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,14 +17,16 @@ from edge.clock import Clock
 from edge.commands import Commands
 from edge.errors import DermedgeError, SealError, WireError
 from edge.identity import Identity
+from edge.inbox import CONNECTED, Came, Inbox
 from edge.outbox import Outbox, Row
 from edge.publish.base import Publisher
+from edge.repeats import Repeats
 from edge.sealing import verify_signed
 from edge.state import encode_state
 
 PRIORITIES: tuple[wire.Priority, ...] = ("urgent", "live", "backlog")
-INBOX_MAX = 1024
-"""Beyond this the oldest message that came is forgotten: what it acknowledged goes again."""
+FOREIGN_HUBS_MAX = 16
+"""This many other hubs are named in the log; whoever invents more is passed over in silence."""
 WAIT_MAX_S = 0.25
 CLOGGED_S = 0.02
 TROUBLE_S = 1.0
@@ -39,13 +40,6 @@ class _Flight(NamedTuple):
 
     message_sha256: str
     sent_ns: int
-
-
-class _Came(NamedTuple):
-    """What the publisher's thread noted; topic "" stands for a new connection."""
-
-    topic: str
-    payload: bytes
 
 
 class Delivery:
@@ -73,13 +67,15 @@ class Delivery:
             for leaf in ("event", "ack", "cmd", "rsp", "status", "state")
         }
         self._wake = threading.Condition()
-        self._inbox: deque[_Came] = deque(maxlen=INBOX_MAX)
+        self._inbox = Inbox()
         self._something_new = False
         self._rewound = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         # From here on the delivery thread's own.
         self._presence: wire.HubPresence | None = None
+        self._foreign_hubs: set[str] = set()
+        self._repeats = Repeats(_log, clock)
         self._in_flight: dict[int, _Flight] = {}
         self._sent_to = dict.fromkeys(PRIORITIES, 0)
         self._announced = False
@@ -102,8 +98,8 @@ class Delivery:
         self._publisher.start(
             self._identity.device,
             [(wire.HUB_TOPIC, 1), (self._topics["ack"], 0), (self._topics["cmd"], 1)],
-            lambda: self._note(_Came("", b"")),
-            lambda topic, payload, _retained: self._note(_Came(topic, payload)),
+            lambda: self._note(CONNECTED),
+            lambda topic, payload, _retained: self._note(Came(topic, payload)),
             will=(self._topics["status"], self._status(online=False)),
         )
         self._thread.start()
@@ -129,9 +125,9 @@ class Delivery:
             self._publisher.stop()
         return done or self.idle
 
-    def _note(self, came: _Came) -> None:
+    def _note(self, came: Came) -> None:
         with self._wake:
-            self._inbox.append(came)
+            self._inbox.put(came)
             self._wake.notify_all()
 
     def _rouse(self) -> None:
@@ -176,11 +172,7 @@ class Delivery:
         return WAIT_MAX_S if self._resend_late() and self._send_new() else CLOGGED_S
 
     def _read_inbox(self) -> None:
-        while True:
-            with self._wake:
-                if not self._inbox:
-                    return
-                came = self._inbox.popleft()
+        while (came := self._inbox.take()) is not None:
             if came.topic == "":
                 self._presence = None
                 self._announced = False
@@ -198,18 +190,28 @@ class Delivery:
         self._sent_to = dict.fromkeys(PRIORITIES, 0)
 
     def _hub_said(self, payload: bytes) -> None:
-        presence: wire.HubPresence | None = None
-        if payload:
-            try:
-                presence = wire.decode(payload, wire.HubPresence)
-            except WireError as error:
-                _log.warning("what stands on %s is no hub's presence: %s", wire.HUB_TOPIC, error)
-        if presence is not None and presence.hub != self._identity.hub.hub:
-            _log.error("hub %s is here, this device's is %s: nothing is sent", presence.hub, self._identity.hub.hub)
-            presence = None
-        if presence is not None and presence != self._presence:
+        """Only an empty payload says that a hub has gone: of what anybody else says there, nothing counts."""
+        if not payload:
+            self._presence = None
+            return
+        try:
+            presence: wire.HubPresence = wire.decode(payload, wire.HubPresence)
+        except WireError as error:
+            text = "what came on %s is no hub's presence and is passed over: %s"
+            self._repeats.tell(logging.WARNING, "presence", text, wire.HUB_TOPIC, error)
+            return
+        if presence.hub != self._identity.hub.hub:
+            self._foreign_hub_said(presence.hub)
+            return
+        if presence != self._presence:
             self._start_over()
         self._presence = presence
+
+    def _foreign_hub_said(self, hub: str) -> None:
+        if hub not in self._foreign_hubs and len(self._foreign_hubs) < FOREIGN_HUBS_MAX:
+            self._foreign_hubs.add(hub)
+            text = "hub %s is on this broker too and is passed over: this device's is %s; give each hub its own broker"
+            _log.warning(text, hub, self._identity.hub.hub)
 
     def _acknowledged(self, payload: bytes) -> None:
         try:
@@ -217,7 +219,7 @@ class Delivery:
             text = verify_signed("acknowledgement", signed, self._identity.hub.signer)
             acknowledgement: wire.Acknowledgement = wire.decode(text, wire.Acknowledgement)
         except (WireError, SealError) as error:
-            _log.warning("an acknowledgement was refused: %s", error)
+            self._repeats.tell(logging.WARNING, "acknowledgement", "an acknowledgement was refused: %s", error)
             return
         failpoints.hit("delivery.after_acknowledgement")
         self._outbox.acknowledge(acknowledgement)
@@ -251,11 +253,20 @@ class Delivery:
         late_ns = self._clock.monotonic_ns() - int(self._settings.resend_after_s * 1e9)
         for seq in [seq for seq, flight in self._in_flight.items() if flight.sent_ns <= late_ns]:
             rows = self._outbox.pending(seq - 1, 1)
-            if not rows or rows[0].seq != seq:
+            if not rows or rows[0].seq != seq or not self._fits(rows[0]):
                 del self._in_flight[seq]
             elif not self._publish(rows[0]):
                 return False
         return True
+
+    def _fits(self, row: Row) -> bool:
+        """Whether this broker takes so large a message; it waits for the next connection where not."""
+        takes_bytes = self._publisher.payload_bytes_max(self._topics["event"])
+        if len(row.message) <= takes_bytes:
+            return True
+        text = "event %s of %d bytes waits: the broker takes at most %d; raise its maximum packet size to 270000"
+        self._repeats.tell(logging.ERROR, "size", text, row.event_id, len(row.message), takes_bytes)
+        return False
 
     def _send_new(self) -> bool:
         """Fill the window; False where the publisher takes no more."""
@@ -264,7 +275,7 @@ class Delivery:
             if room <= 0:
                 return True
             for row in self._outbox.pending(self._sent_to[priority], room, priority):
-                if row.seq not in self._in_flight and not self._publish(row):
+                if row.seq not in self._in_flight and self._fits(row) and not self._publish(row):
                     return False
                 self._sent_to[priority] = row.seq
         return True

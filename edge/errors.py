@@ -67,6 +67,12 @@ class CameraError(DermedgeError, OSError):
     retryable = True
 
 
+class RunningError(DermedgeError, RuntimeError):
+    """Another process does already what this one was asked to."""
+
+    exit_code = EX_UNAVAILABLE
+
+
 class BrokerError(DermedgeError, ConnectionError):
     """The broker cannot be reached, or refuses us."""
 

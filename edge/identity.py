@@ -10,6 +10,8 @@ device.json is written last: a directory without it is not an identity.
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -62,9 +64,9 @@ def create(directory: Path, site: str, device: str, hub_keys: Path) -> Path:
     """Make this device's keys in `directory`, beside a copy of the hub's; returns the file for `hub device add`.
 
     Raises ConfigError for a name that is not one, hub keys that are none, or a directory that already holds keys;
-    StoreError where the directory cannot be written.
+    StoreError where the directory cannot be written, and then nothing of it is left.
     """
-    hub = read_hub_keys(hub_keys)
+    hub = read_hub_keys(hub_keys, remedy=_HUB_REMEDY)
     identity = Identity(site, device, Ed25519PrivateKey.generate(), X25519PrivateKey.generate(), hub)
     public = identity.public
     try:
@@ -80,9 +82,14 @@ def create(directory: Path, site: str, device: str, hub_keys: Path) -> Path:
     )
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(directory / PRIVATE_FILE, msgspec.json.encode(private), 0o600)
-        _write(directory / HUB_FILE, msgspec.json.encode(hub), 0o644)
-        _write(directory / PUBLIC_FILE, msgspec.json.encode(public), 0o644)
+        with ExitStack() as undoing:
+            for name, keys, mode in (
+                (PRIVATE_FILE, private, 0o600),
+                (HUB_FILE, hub, 0o644),
+                (PUBLIC_FILE, public, 0o644),
+            ):
+                _write(directory / name, msgspec.json.encode(keys), mode, undoing)
+            undoing.pop_all()
     except FileExistsError as error:
         raise ConfigError(
             f"expected a directory without keys, got {directory} with {Path(error.filename).name}: keys are never "
@@ -94,8 +101,12 @@ def create(directory: Path, site: str, device: str, hub_keys: Path) -> Path:
 
 
 def load(directory: Path) -> Identity:
-    """The identity in this directory. Raises ConfigError where a file is missing, damaged or of another device."""
+    """The identity in this directory.
+
+    Raises ConfigError where a file is missing, damaged or of another device, or others may read the private keys.
+    """
     private = _read(directory / PRIVATE_FILE, PrivateKeys)
+    _require_private(directory / PRIVATE_FILE)
     hub = read_hub_keys(directory / HUB_FILE)
     public = _read(directory / PUBLIC_FILE, DeviceKeys)
     try:
@@ -112,31 +123,43 @@ def load(directory: Path) -> Identity:
     return identity
 
 
-def read_hub_keys(path: Path) -> HubKeys:
+_REMEDY = "restore it from a copy, or provision the device again"
+_HUB_REMEDY = "use the hub-keys.json that `dermedge hub init` wrote"
+
+
+def read_hub_keys(path: Path, remedy: str = _REMEDY) -> HubKeys:
     """A hub's public keys. Raises ConfigError where the file is not what `dermedge hub init` wrote."""
-    keys = _read(path, HubKeys)
+    keys = _read(path, HubKeys, remedy)
     try:
         _ = keys.recipients, keys.signer
     except ValueError as error:
-        raise ConfigError(f"expected three public keys of 32 bytes in {path}; {error}") from error
+        raise ConfigError(f"expected three public keys of 32 bytes in {path}; {error}; {remedy}") from error
     return keys
 
 
-_REMEDY = "restore it from a copy, or provision the device again"
-
-
-def _read(path: Path, kind: type[S]) -> S:
+def _read(path: Path, kind: type[S], remedy: str = _REMEDY) -> S:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
-        raise ConfigError(f"expected a readable {path}; {error}; `dermedge provision` writes it") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"expected {kind.__name__} as JSON in {path}; {error}; {_REMEDY}") from error
+        remedy = "`dermedge provision` writes it" if remedy == _REMEDY else remedy
+        raise ConfigError(f"expected a readable {path}; {error}; {remedy}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expected {kind.__name__} as JSON in {path}; {error}; {remedy}") from error
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """A new file, on the disk before this returns. Raises FileExistsError."""
+def _require_private(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigError(
+            f"expected {path} for its owner alone, got mode {mode:04o}: who has read it can speak as this device; run "
+            f"`chmod 600 {path}`, and provision the device again where you do not trust those who could"
+        )
+
+
+def _write(path: Path, data: bytes, mode: int, undoing: ExitStack) -> None:
+    """A new file, on the disk before this returns; `undoing` would remove it. Raises FileExistsError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    undoing.callback(path.unlink, missing_ok=True)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

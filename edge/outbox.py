@@ -36,6 +36,7 @@ from edge.outbox_database import (
     status_of,
     transaction,
 )
+from edge.repeats import Repeats
 
 __all__ = ["MAX_BYTES_MIN", "Outbox", "OutboxStatus", "Row", "open_database"]
 
@@ -81,6 +82,7 @@ class Outbox:
         self._appended: list[Callable[[], None]] = []
         self._unacknowledged: list[Callable[[], None]] = []
         self._full = False
+        self._repeats = Repeats(_log, clock)
         prepare(connection)
         with self.opened() as database:
             page_bytes: int = database.pragma("page_size")
@@ -131,11 +133,9 @@ class Outbox:
         The caller has verified the signature. What is another device's, another epoch's or marked already counts 0.
         """
         if acknowledgement.device != self._device or acknowledgement.epoch != self.epoch:
-            _log.warning("an acknowledgement for another device or epoch marks nothing: %s", acknowledgement.device)
+            text = "an acknowledgement for another device or epoch marks nothing: %s"
+            self._repeats.tell(logging.WARNING, "foreign", text, acknowledgement.device)
             return 0
-        for receipt in acknowledgement.receipts:
-            if receipt.outcome == "quarantined":
-                _log.error("the hub put event %s (seq %d) into quarantine", receipt.event_id, receipt.seq)
         with self._lock:
             try:
                 marked = self._mark(acknowledgement)
@@ -150,7 +150,9 @@ class Outbox:
         """The hub was restored: send again what is still here from `seq` on; how many rows. Raises StoreError."""
         with self.opened() as database, transaction(database):
             database.execute(
-                "UPDATE events SET acknowledged_at = NULL WHERE seq >= ? AND acknowledged_at IS NOT NULL", (seq,)
+                "UPDATE events SET acknowledged_at = NULL, acknowledged_outcome = NULL "
+                "WHERE seq >= ? AND acknowledged_at IS NOT NULL",
+                (seq,),
             )
             changed = database.changes()
         for listener in self._unacknowledged:
@@ -214,7 +216,7 @@ class Outbox:
         for body in bodies:
             link = self._chain.link(seq + 1, previous, body, priority, now)
             self._connection.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 (
                     link.seq,
                     link.event_id,
@@ -232,27 +234,34 @@ class Outbox:
 
     def _mark(self, acknowledgement: wire.Acknowledgement, *, free: bool = False) -> int:
         now = self._clock.now().isoformat()
-        change = "DELETE FROM events" if free else "UPDATE events SET acknowledged_at = :now"
+        mark = "UPDATE events SET acknowledged_at = :now, acknowledged_outcome = :outcome"
+        change = "DELETE FROM events" if free else mark
         where = "WHERE seq = :seq AND event_id = :event_id AND message_sha256 = :sha AND acknowledged_at IS NULL"
         marked = 0
         with self.opened() as database, transaction(database):
             for receipt in acknowledgement.receipts:
+                named = {"seq": receipt.seq, "event_id": receipt.event_id, "sha": receipt.message_sha256}
                 database.execute(
-                    f"{change} {where}",
-                    {"now": now, "seq": receipt.seq, "event_id": receipt.event_id, "sha": receipt.message_sha256},
+                    f"{change} {where}", named if free else {**named, "now": now, "outcome": receipt.outcome}
                 )
                 marked += database.changes()
+                if receipt.outcome == "quarantined" and database.changes():
+                    text = "the hub has put event %s (seq %d) into quarantine: the hub's page says why"
+                    self._repeats.tell(logging.ERROR, "quarantined", text, receipt.event_id, receipt.seq)
         return marked
 
     def _free_oldest(self) -> int:
-        """Delete the oldest acknowledged rows; how many."""
+        """Delete the oldest acknowledged rows, those that the hub has set aside last of all; how many."""
         with self.opened() as database, transaction(database):
-            database.execute(
-                "DELETE FROM events WHERE seq IN "
-                "(SELECT seq FROM events WHERE acknowledged_at IS NOT NULL ORDER BY seq LIMIT ?)",
-                (FREED_AT_ONCE,),
-            )
-            return database.changes()
+            for is_set_aside in (False, True):
+                database.execute(
+                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE acknowledged_at IS NOT NULL "
+                    "AND (acknowledged_outcome IS 'quarantined') = ? ORDER BY seq LIMIT ?)",
+                    (is_set_aside, FREED_AT_ONCE),
+                )
+                if freed := database.changes():
+                    return freed
+        return 0
 
     def _limit_pages(self, pages: int) -> None:
         self._connection.pragma("max_page_count", pages)

@@ -2,7 +2,8 @@
 
 One file holds events (sealed), commands (sealed) and a few facts about itself. WAL with synchronous=FULL: a commit is
 on the disk before it returns. `message_sha256` is over the sealed message, as an acknowledgement names it;
-`ciphertext_sha256` is what the next event's prev_hash must be. `acknowledged_at` is null until the hub has it.
+`ciphertext_sha256` is what the next event's prev_hash must be. `acknowledged_at` and
+`acknowledged_outcome` are null until the hub has it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ import apsw
 from edge.errors import ConfigError, OutboxFullError, StoreError
 from edge.wire import FIRST_PREVIOUS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_BYTES_MIN = 256 * 1024
 
 # AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The index has all that a status
 # asks for, many times a second, so that it reads no row: a row drags its sealed message along. acknowledged_at is
 # always null in it, and SQLite looks a row up for it all the same unless it is there.
-SCHEMA = """
+OUTCOME = "acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined'))"
+QUARANTINED = """CREATE INDEX events_quarantined ON events(acknowledged_outcome)
+    WHERE acknowledged_outcome = 'quarantined';"""
+SCHEMA = f"""
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,9 +39,11 @@ CREATE TABLE events(
     message_sha256 TEXT NOT NULL,
     ciphertext_sha256 TEXT NOT NULL,
     appended_at TEXT NOT NULL,
-    acknowledged_at TEXT
+    acknowledged_at TEXT,
+    {OUTCOME}
 ) STRICT;
 CREATE INDEX events_pending ON events(priority, seq, appended_at, acknowledged_at) WHERE acknowledged_at IS NULL;
+{QUARANTINED}
 CREATE TABLE commands(
     command_id TEXT PRIMARY KEY,
     message BLOB NOT NULL,
@@ -45,10 +51,14 @@ CREATE TABLE commands(
     received_at TEXT NOT NULL
 ) STRICT;
 """
+FROM_VERSION_1 = f"ALTER TABLE events ADD COLUMN {OUTCOME}; {QUARANTINED}"
 
 
 class OutboxStatus(NamedTuple):
-    """backlog: unacknowledged events. oldest_s: the age of the oldest of them. full: the last append did not fit."""
+    """backlog: unacknowledged events. oldest_s: the age of the oldest of them. full: the last append did not fit.
+
+    quarantined: events still here that the hub has set aside.
+    """
 
     backlog: int
     oldest_s: float
@@ -56,6 +66,7 @@ class OutboxStatus(NamedTuple):
     full: bool
     epoch: str
     last_seq: int
+    quarantined: int = 0
 
 
 def open_database(path: Path) -> apsw.Connection:
@@ -83,7 +94,7 @@ def read_status(path: Path, device: str, now: datetime) -> OutboxStatus:
     with errors_told(str(path)), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.set_busy_timeout(5000)
         connection.execute("BEGIN")  # one moment for all of it
-        if not _is_ours(connection):
+        if not _version(connection):
             raise StoreError(f"expected an outbox at {path}, got an empty file: the first `dermedge run` fills it")
         _require_owner(connection, device)
         return status_of(connection, now, full=False)
@@ -96,7 +107,13 @@ def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> Outb
     oldest_s = 0.0 if oldest is None else max(0.0, (now - datetime.fromisoformat(oldest)).total_seconds())
     pages = connection.pragma("page_count") - connection.pragma("freelist_count")
     used_bytes = pages * connection.pragma("page_size")
-    return OutboxStatus(backlog, oldest_s, used_bytes, full, fact(connection, "epoch"), last_seq(connection))
+    quarantined = 0
+    if connection.pragma("user_version") == SCHEMA_VERSION:
+        query = "SELECT count(*) FROM events WHERE acknowledged_outcome = 'quarantined'"
+        quarantined = connection.execute(query).get
+    return OutboxStatus(
+        backlog, oldest_s, used_bytes, full, fact(connection, "epoch"), last_seq(connection), quarantined
+    )
 
 
 def check_quota(max_bytes: int) -> None:
@@ -106,12 +123,15 @@ def check_quota(max_bytes: int) -> None:
 
 
 def prepare(connection: apsw.Connection) -> None:
-    """Make the tables in a new file. Raises StoreError for a file of a newer version or of another program."""
+    """Make the tables in a new file, or bring an older file up to date.
+
+    Raises StoreError for a file of a newer version or of another program.
+    """
     with errors_told(connection.filename):
-        if _is_ours(connection):
+        if (version := _version(connection)) == SCHEMA_VERSION:
             return
         with transaction(connection):
-            connection.execute(SCHEMA)
+            connection.execute(FROM_VERSION_1 if version == 1 else SCHEMA)
             connection.pragma("user_version", SCHEMA_VERSION)
 
 
@@ -182,22 +202,27 @@ def errors_told(path: str) -> Iterator[None]:
         ) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise StoreError(f"expected the outbox at {path} to be free, got: {error}: stop the other process") from error
+    except (apsw.IOError, apsw.CantOpenError) as error:
+        raise StoreError(
+            f"expected the outbox at {path} to be readable and writable, got: {error}. The disk may be full (see "
+            "`df`), failing, or not this user's"
+        ) from error
     except apsw.Error as error:
         raise StoreError(f"expected the outbox at {path} to be readable and writable, got: {error}") from error
 
 
-def _is_ours(connection: apsw.Connection) -> bool:
-    """False for a new file. Raises StoreError for a file of a newer version or of another program."""
-    version = connection.pragma("user_version")
-    if version == SCHEMA_VERSION:
-        return True
+def _version(connection: apsw.Connection) -> int:
+    """0 for a new file. Raises StoreError for a file of a newer version or of another program."""
+    version: int = connection.pragma("user_version")
+    if 1 <= version <= SCHEMA_VERSION:
+        return version
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if version != 0 or tables:
         raise StoreError(
             f"expected an outbox of version {SCHEMA_VERSION} at {connection.filename}, got version {version} with "
             f"{tables} tables: name another file, or use the program that wrote it"
         )
-    return False
+    return 0
 
 
 def _require_owner(connection: apsw.Connection, device: str) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edge import identity
 from edge.clock import Clock
 from edge.config import Config
 from edge.delivery import Delivery
+from edge.errors import RunningError, StoreError
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
 from edge.publish.base import Publisher, open_publisher
 
 OUTBOX_FILE = "outbox.db"
+LOCK_SUFFIX = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """folder: where the outbox's file lies. last_seq, backlog: as they were at the start of the run."""
+    """folder: where the outbox's file lies. last_seq, backlog: as they were at the start of the run.
+
+    lock: held open, so that no second process delivers as this device.
+    """
 
     outbox: Outbox
     delivery: Delivery
@@ -28,6 +36,7 @@ class Provisioned:
     folder: Path
     last_seq: int
     backlog: int
+    lock: BinaryIO
     ledger: Ledger | None = None
 
     def acknowledged(self) -> int:
@@ -40,6 +49,7 @@ class Provisioned:
         self.outbox.close()
         if self.ledger is not None:
             self.ledger.close()
+        self.lock.close()
 
 
 def outbox_path(config: Config) -> Path:
@@ -50,15 +60,43 @@ def outbox_path(config: Config) -> Path:
 def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[str, Any]]) -> Provisioned | None:
     """None for a device that is not provisioned (identity.directory is empty).
 
-    Raises ConfigError for an identity that cannot be read, StoreError for an outbox that cannot be opened.
+    Raises ConfigError for an identity that cannot be read, StoreError for an outbox that cannot be opened,
+    RunningError where another process has this outbox.
     """
     if not config.identity.directory:
         return None
     who = identity.load(Path(config.identity.directory))
     path = outbox_path(config)
-    ledger = Ledger(Path(config.outbox.ledger)) if config.outbox.ledger else None
-    outbox = Outbox(open_database(path), who, clock, config.outbox, ledger)
-    publisher = open_publisher(config.delivery.publisher, config.broker)
-    delivery = Delivery(outbox, publisher, who, config.delivery, clock, describe)
-    status = outbox.status()
-    return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog, ledger)
+    with ExitStack() as undoing:
+        lock = undoing.enter_context(_hold(path.with_name(path.name + LOCK_SUFFIX)))
+        ledger = Ledger(Path(config.outbox.ledger)) if config.outbox.ledger else None
+        outbox = Outbox(open_database(path), who, clock, config.outbox, ledger)
+        publisher = open_publisher(config.delivery.publisher, config.broker)
+        delivery = Delivery(outbox, publisher, who, config.delivery, clock, describe)
+        status = outbox.status()
+        undoing.pop_all()
+    return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog, lock, ledger)
+
+
+def _hold(path: Path) -> BinaryIO:
+    """This process's alone until it closes the file or ends, however it ends. Raises RunningError, StoreError.
+
+    A file of its own: to open and close the database would take SQLite's own locks away.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    except OSError as error:
+        raise StoreError(f"expected an outbox that can be written in {path.parent}; {error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise RunningError(
+            f"already running: another `dermedge run` has {path.name.removesuffix(LOCK_SUFFIX)} in {path.parent}; stop "
+            "it first, or name another --identity"
+        ) from error
+    except OSError as error:
+        file.close()
+        raise StoreError(f"expected a file system with locks at {path}; {error}: use a local disk") from error
+    return file

@@ -30,6 +30,7 @@ def encode_state(status: OutboxStatus, clock: Clock, describe: Callable[[], dict
         "clock_synced": clock.synchronised(),
         "epoch": status.epoch,
         "last_seq": status.last_seq,
+        "quarantined": status.quarantined,
     }
     told: dict[str, Any] = {}
     try:

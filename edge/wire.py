@@ -23,6 +23,8 @@ SUITE: Literal["DHKEM-X25519-HKDF-SHA256/HKDF-SHA256/AES-256-GCM"] = "DHKEM-X255
 PART_BYTES_MAX = 188 * 1024
 """Of a picture's bytes: in base64, with the encounter and the header, they stay under MESSAGE_BYTES_MAX."""
 MESSAGE_BYTES_MAX = 256 * 1024
+PACKET_BYTES_MAX = 270_000
+"""Of MQTT: the largest message with its topic and properties, and some room."""
 FIRST_PREVIOUS = "0" * 64
 """prev_hash of an epoch's first event."""
 
@@ -185,6 +187,7 @@ class State(Message, frozen=True, kw_only=True):
     crl_days: float | UnsetType = UNSET
     epoch: Epoch
     last_seq: Count
+    quarantined: Count = 0
 
 
 class Summary(Message, frozen=True, kw_only=True):

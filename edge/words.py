@@ -40,20 +40,25 @@ WORDS: dict[str, Words] = {
     "hint.idle": Words("Nobody in front of the camera", "镜头前没有人"),
     "hint.asking": Words("Ask for consent first", "请先征得同意"),
     "hint.paused": Words("Capturing has stopped", "已停止采集"),
-    "hint.refused": Words("Consent refused – nothing is looked at", "对方已拒绝，不进行任何分析"),
+    "hint.refused": Words("Consent refused – nothing is looked at", "受检者不同意，不进行任何分析"),
     # the encounter
-    "encounter.title": Words("Encounter", "本次筛查"),
+    "encounter.title": Words("This person", "本次受检者"),
     "encounter.idle": Words("No one yet", "暂无受检者"),
     "encounter.asking": Words("Asking for consent", "正在征求同意"),
     "encounter.screening": Words("Consent given – screening", "已同意，筛查中"),
-    "encounter.refused": Words("Refused", "已拒绝"),
+    "encounter.refused": Words("Did not agree", "受检者不同意"),
     # what was found
-    "found.title": Words("Findings kept", "已保存的发现"),
-    "found.none": Words("Nothing found by this model", "本模型未发现可疑之处"),
-    "found.covers": Words("It covers: {labels}", "本模型涵盖：{labels}"),
+    "found.title": Words("Findings saved", "已保存的发现"),
+    # never an all-clear
+    "found.none": Words(
+        "Nothing found by this model. That does not mean there is nothing.", "本模型未检出其涵盖的皮损，不代表没有问题。"
+    ),
+    "found.none_yet": Words("None yet", "暂无"),
+    "found.saved": Words("Saved · {label}", "已保存 · {label}"),
+    "found.covers": Words("This model covers: {labels}", "本模型涵盖：{labels}"),
     "found.looking": Words("looking …", "观察中……"),
     "tier.urgent": Words("Urgent: see a doctor within days", "紧急：请在数日内就医"),
-    "tier.routine": Words("Routine: have a doctor look at it", "常规：建议请医生查看"),
+    "tier.routine": Words("Doctor visit, not urgent", "非紧急，建议就诊"),
     "tier.person": Words("A trained person decides", "由专业人员判断"),
     "tier.self_care": Words("Self-care advice", "自我护理建议"),
     # keeping and sending
@@ -61,7 +66,10 @@ WORDS: dict[str, Words] = {
     "keeping.all_sent": Words("All sent", "已全部发送"),
     "keeping.waiting": Words("{count} waiting to be sent – kept safely here", "{count} 条待发送，已安全保存在本机"),
     "keeping.nothing": Words("Not provisioned: nothing is kept or sent", "设备未配置：不保存也不发送任何内容"),
-    "keeping.offline": Words("No connection to the hub", "未连接到中心"),
+    "keeping.offline": Words("No connection to the hub", "未连接到中心服务器"),
+    "keeping.quarantined": Words(
+        "Records set aside at the hub: {count} – tell your supervisor", "{count} 条记录被中心服务器搁置，请告知主管"
+    ),
     "keeping.online": Words("Connected", "已连接"),
     # what is wrong
     "problem.camera": Words("The camera gives no picture. Trying again …", "摄像头没有画面，正在重试……"),

@@ -62,8 +62,13 @@ def _init(directory: Path) -> int:
     from hub import database, keys
 
     keys.refuse_existing(directory, (*keys.KEY_FILES, database.DATABASE_FILE))
-    public, private, escrow = keys.create(directory, SystemClock())
-    path = database.create(directory)
+    written = keys.create(directory, SystemClock())
+    try:
+        path = database.create(directory)
+    except BaseException:
+        keys.remove(written)  # keys without a database are no hub, and would refuse the next try
+        raise
+    public, private, escrow = written
     print(f"{public}    public: give it to `dermedge provision --hub-keys`")
     print(f"{private}    secret: stays here, only `dermedge hub ingest` reads it")
     print(f"{escrow}    secret: move escrow-private.json offline now; it opens events if this hub's key is lost")

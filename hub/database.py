@@ -22,13 +22,24 @@ def create(directory: Path) -> Path:
     path = directory / DATABASE_FILE
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        engine = open_database(directory)
-        with engine.begin() as connection:
-            metadata.create_all(connection)
-        engine.dispose()
+        _create_tables(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at {path}; {error}") from error
     return path
+
+
+def _create_tables(directory: Path) -> None:
+    """In the new and empty file; removes it where that fails."""
+    engine = open_database(directory)
+    try:
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+    except BaseException:
+        engine.dispose()
+        for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
+            (directory / name).unlink(missing_ok=True)
+        raise
+    engine.dispose()
 
 
 def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
@@ -55,6 +66,7 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
         "sqlite+pysqlite://",
         creator=connect,
         poolclass=sa.pool.QueuePool,
+        hide_parameters=True,  # an error's text goes to the log, and parameters are what was opened
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
     )
@@ -75,6 +87,22 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def passes(error: Exception) -> bool:
+    """Whether waiting may help: the database is locked, full, damaged or gone.
+
+    False where what it was given is at fault. A value that cannot be bound is a StatementError that is no DBAPIError.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        at_fault = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.InterfaceError, sa.exc.ProgrammingError)
+        return not isinstance(error, at_fault)
+    return isinstance(error, (sa.exc.TimeoutError, OSError))
+
+
+def in_short(error: Exception) -> str:
+    """Without the statement: what the database itself says."""
+    return str(getattr(error, "orig", None) or error)
 
 
 def upsert(table: sa.Table) -> sqlite.Insert:

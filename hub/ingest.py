@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,20 +17,31 @@ import sqlalchemy as sa
 
 from edge import failpoints
 from edge.clock import Clock
-from edge.errors import StoreError, WireError
+from edge.errors import StoreError, WireError, printable
 from edge.publish.base import Publisher
 from edge.wire import State, Status, decode
 from hub import database, keys
 from hub.inbox import Inbox, Report
-from hub.opening import Opened, Refused, open_message
+from hub.lock import sole
+from hub.opening import Arrival, Opened, Refused, open_message
 from hub.registry import Registry
-from hub.store import DeviceReport, IngestState, Outcome, Store, not_storable
+from hub.store import Alarm, DeviceReport, IngestState, Outcome, Store, not_storable
 from hub.subscribe import Subscription
+from hub.tally import Tally
 
 BATCH_MESSAGES_MAX = 100
 NOTE_EVERY_NS = 1_000_000_000
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 STOP_WITHIN_S = 10.0
+WITHDRAW_AFTER_NS = 10_000_000_000
+"""Writes that fail this long: the hub says that it takes no events, so that devices and `doctor` know."""
+AWAY_AFTER_NS = 2_000_000_000
+NOTICED = {
+    "too_large": "dropped a message that is larger than any of ours",
+    "no_room": "no room for a message, the database is slow or away; its device sends it again",
+    "foreign_presence": "another hub's word stood on this broker's topic of the hub; ours is put back",
+}
+"""What the network thread counts; all but the lack of room, which mends itself, is an alarm."""
 
 T = TypeVar("T")
 
@@ -66,6 +78,11 @@ class Ingest:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hub-ingest", daemon=True)
         self._noted_at_ns = clock.monotonic_ns() - NOTE_EVERY_NS
+        self._tally = Tally(clock)
+        self._noticed: dict[tuple[str, str], Alarm] = {}
+        self._failing_since_ns: int | None = None
+        self._away_since_ns: int | None = None
+        self._away_told = False
 
     def start(self) -> None:
         self._thread.start()
@@ -79,56 +96,101 @@ class Ingest:
         self._parts.subscription.stop()
         try:
             self._note(self._parts.inbox.take_reports())
-        except (sa.exc.DBAPIError, StoreError) as error:
-            _log.warning("the database did not take that the hub was stopped: %s", error)
+        except (sa.exc.SQLAlchemyError, StoreError) as error:
+            _log.warning("the database did not take that the hub was stopped: %s", database.in_short(error))
         self._parts.engine.dispose()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._step()
-            except Exception:  # noqa: BLE001  (not acknowledged, so it comes again; the thread lives on)
-                _log.exception("a batch failed in a way that was not expected; it was not acknowledged")
+            except Exception as error:  # noqa: BLE001  (not acknowledged, so it comes again; the thread lives on)
+                # Where, and never the error's own text: it may quote what was opened.
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                line = f"a batch failed and was not acknowledged: {type(error).__name__} at {where.name}:{where.lineno}"
+                self._tally.add("unexpected", line)
+                self._failed()
                 self._stopping.wait(RETRY_S[-1])
 
     def _step(self) -> None:
         parts = self._parts
+        parts.subscription.presence.tick()
+        self._tell_of_the_broker()
+        self._tally.tell()
         arrivals = parts.inbox.take_events(BATCH_MESSAGES_MAX, timeout_s=0.25)
         if arrivals:
-            outcomes = self._persist(
-                lambda: self._write([open_message(each, parts.registry, parts.identity) for each in arrivals])
-            )
+            outcomes = self._persist(lambda: self._write(arrivals))
             failpoints.hit("hub.after_commit")
             parts.subscription.acknowledge(outcomes or [])
         if self._clock.monotonic_ns() - self._noted_at_ns >= NOTE_EVERY_NS:
             reports = parts.inbox.take_reports()
+            for kind, count in parts.inbox.take_counts().items():
+                self._tally.add(kind, NOTICED[kind], count)
+                if kind != "no_room":
+                    self._notice(kind, "", NOTICED[kind], count)
             self._persist(lambda: self._note(reports))
             self._noted_at_ns = self._clock.monotonic_ns()
 
-    def _write(self, messages: Sequence[Opened | Refused]) -> list[Outcome]:
+    def _write(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
+        messages = [opened for each in arrivals if (opened := self._open(each)) is not None]
+        try:
+            outcomes = self._parts.store.write(messages)
+        except Exception as error:  # whatever it is that is wrong with one of them
+            if database.passes(error):
+                raise
+            # One that the database refuses must not hold up the others: each alone, and that one aside.
+            outcomes = [outcome for each in messages for outcome in self._write_alone(each)]
         for each in messages:
             if isinstance(each, Refused):
-                _log.warning("quarantined a message of %s: %s", each.claimed_device or "nobody known", each.reason)
+                line = f"quarantined a message of {each.claimed_device or 'nobody known'}: {each.reason}"
+                self._tally.add(each.reason, line)
+        return outcomes
+
+    def _open(self, arrival: Arrival) -> Opened | Refused | None:
         try:
-            return self._parts.store.write(messages)
-        except (sa.exc.IntegrityError, sa.exc.DataError, OverflowError):
-            # One event that the database refuses must not hold up the others: each alone, and that one aside.
-            return [outcome for each in messages for outcome in self._write_alone(each)]
+            return open_message(arrival, self._parts.registry, self._parts.identity)
+        except Exception as error:  # bytes from outside; they must not hold up the others
+            if database.passes(error):
+                raise
+            self._drop("a message", "", error)
+            return None
 
     def _write_alone(self, message: Opened | Refused) -> list[Outcome]:
+        """As an event, else into quarantine, else not at all: it is not acknowledged, so its device keeps it."""
         try:
             return self._parts.store.write([message])
-        except (sa.exc.IntegrityError, sa.exc.DataError, OverflowError) as error:
-            if isinstance(message, Refused):
+        except Exception as error:
+            if database.passes(error):
                 raise
-            _log.exception("event %s cannot be stored", message.header.event_id)
-            return self._parts.store.write([not_storable(message, f"{type(error).__name__}")])
+            if isinstance(message, Opened):
+                self._tally.add("not_storable", f"event {message.header.event_id} cannot be stored")
+                return self._write_alone(not_storable(message, type(error).__name__))
+            registered = message.device.device if message.device else ""
+            self._drop(f"a message of {message.claimed_device or 'nobody known'}", registered, error)
+            return []
 
     def _note(self, reports: Sequence[Report]) -> None:
-        subscription = self._parts.subscription
+        subscription, store = self._parts.subscription, self._parts.store
         state = IngestState(self._clock.now(), subscription.connected, subscription.problem, self._parts.inbox.waiting)
         understood = [report for each in reports if (report := self._understand(each)) is not None]
-        self._parts.store.note(understood, state)
+        alarms = list(self._noticed.values())
+        unfit: list[tuple[DeviceReport, Exception]] = []
+        try:
+            store.note(understood, alarms, state)
+        except Exception as error:  # whatever it is that is wrong with one of them
+            if database.passes(error):
+                raise
+            for each in understood:
+                try:
+                    store.note([each], [], state)
+                except Exception as its_own:
+                    if database.passes(its_own):
+                        raise
+                    unfit.append((each, its_own))
+            store.note([], alarms, state)
+        self._noticed.clear()
+        for report, fault in unfit:
+            self._drop(f"a word of {report.device.device} on itself", report.device.device, fault)
 
     def _understand(self, report: Report) -> DeviceReport | None:
         """None for what is cleared, of nobody known, or no status and no state."""
@@ -141,20 +203,39 @@ class Ingest:
         try:
             content: Status | State = decode(report.payload, Status if leaf == "status" else State)
         except WireError as error:
-            _log.warning("device %s sent a %s that is none: %s", name, leaf, error)
-            self._parts.store.alarm(f"{leaf}_not_understood", name, report.received_at, str(error))
+            kind = "status_not_understood" if leaf == "status" else "state_not_understood"
+            self._tally.add(kind, f"device {device.device} sent a {leaf} that is none")
+            self._notice(kind, device.device, str(error))
             return None
         return DeviceReport(device, content, report.received_at, report.retained)
 
+    def _drop(self, what: str, device: str, error: Exception) -> None:
+        self._tally.add("dropped", f"dropped {what}, which can be neither stored nor held: {type(error).__name__}")
+        self._notice("dropped", device, type(error).__name__)
+
+    def _notice(self, kind: str, device: str, detail: str, count: int = 1) -> None:
+        """An alarm, written with the next note."""
+        alarm = Alarm(kind, device, self._clock.now(), printable(detail), count)
+        before = self._noticed.get((kind, device))
+        self._noticed[kind, device] = replace(alarm, count=before.count + count) if before else alarm
+
     def _persist(self, action: Callable[[], T]) -> T | None:
-        """The action's result, tried until the database takes it; None when stopped before that."""
+        """The action's result, tried until the database takes it; None when stopped before that.
+
+        Raises what no waiting can mend.
+        """
         failed = 0
         while not self._stopping.is_set() or failed == 0:
             try:
                 result = action()
-            except (sa.exc.DBAPIError, StoreError, OSError) as error:
+            except (sa.exc.SQLAlchemyError, OSError) as error:
+                if not database.passes(error):
+                    raise
                 if failed == 0:
-                    _log.warning("the database does not take events: %s; they wait, nothing is acknowledged", error)
+                    line = "the database does not take events: %s; they wait, nothing is acknowledged"
+                    _log.warning(line, database.in_short(error))
+                self._failed()
+                self._parts.subscription.presence.tick()
                 # What is held open may belong to a file that was replaced.
                 self._parts.engine.dispose()
                 self._stopping.wait(RETRY_S[min(failed, len(RETRY_S) - 1)])
@@ -162,15 +243,48 @@ class Ingest:
             else:
                 if failed:
                     _log.warning("the database takes events again, after %d attempts", failed)
+                self._worked()
                 return result
         return None
 
+    def _failed(self) -> None:
+        now_ns, presence = self._clock.monotonic_ns(), self._parts.subscription.presence
+        if self._failing_since_ns is None:
+            self._failing_since_ns = now_ns
+        elif presence.taking and now_ns - self._failing_since_ns >= WITHDRAW_AFTER_NS:
+            presence.withdraw()
+            _log.warning("this hub takes no events until its database takes them; devices keep theirs")
+
+    def _worked(self) -> None:
+        self._failing_since_ns = None
+        presence = self._parts.subscription.presence
+        if not presence.taking and not self._stopping.is_set():
+            presence.announce()
+            _log.warning("this hub takes events again")
+
+    def _tell_of_the_broker(self) -> None:
+        """Once when it is away, and once when it is back."""
+        subscription, now_ns = self._parts.subscription, self._clock.monotonic_ns()
+        if subscription.connected:
+            if self._away_told:
+                _log.warning("the broker is back; taking events")
+            self._away_since_ns, self._away_told = None, False
+        elif self._away_since_ns is None:
+            self._away_since_ns = now_ns
+        elif not self._away_told and now_ns - self._away_since_ns >= AWAY_AFTER_NS:
+            _log.warning("%s; it is tried until it answers, and devices keep their events", subscription.problem)
+            self._away_told = True
+
 
 def run(directory: Path, publisher: Publisher, clock: Clock, until: threading.Event) -> None:
-    """Take events until `until` is set. Raises ConfigError where there is no hub in the folder."""
+    """Take events until `until` is set.
+
+    Raises ConfigError where there is no hub in the folder, AlreadyRunningError where another process does this.
+    """
     ingest = Ingest(directory, publisher, clock)
-    ingest.start()
-    try:
-        until.wait()
-    finally:
-        ingest.stop()
+    with sole(directory):
+        ingest.start()
+        try:
+            until.wait()
+        finally:
+            ingest.stop()

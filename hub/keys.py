@@ -74,15 +74,27 @@ def create(directory: Path, clock: Clock) -> Sequence[Path]:
         sign_key=signing.public_key().public_bytes_raw(),
     )
     private = _HubPrivate(1, hub, sealing.private_bytes_raw(), signing.private_bytes_raw())
+    files = (
+        (directory / PUBLIC_FILE, public, 0o644),
+        (directory / PRIVATE_FILE, private, 0o600),
+        (directory / ESCROW_FILE, _EscrowPrivate(1, hub, escrow.private_bytes_raw()), 0o600),
+    )
+    written: list[Path] = []
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return [
-            _write_new(directory / PUBLIC_FILE, public, 0o644),
-            _write_new(directory / PRIVATE_FILE, private, 0o600),
-            _write_new(directory / ESCROW_FILE, _EscrowPrivate(1, hub, escrow.private_bytes_raw()), 0o600),
-        ]
+        for path, keys, mode in files:
+            _write_new(path, keys, mode)
+            written.append(path)
     except OSError as error:
+        remove(written)
         raise StoreError(f"expected a folder that can be written at {directory}; {error}") from error
+    return written
+
+
+def remove(written: Sequence[Path]) -> None:
+    """Takes back what `create` has just written, so that a next try finds a folder without a hub."""
+    for path in written:
+        path.unlink(missing_ok=True)
 
 
 def refuse_existing(directory: Path, names: Sequence[str]) -> None:
@@ -119,10 +131,13 @@ def load(directory: Path) -> HubIdentity:
     return HubIdentity(keys.hub, sealing, signing)
 
 
-def _write_new(path: Path, keys: msgspec.Struct, mode: int) -> Path:
+def _write_new(path: Path, keys: msgspec.Struct, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return path
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)  # a disk that is full leaves an empty file, which would refuse the next try
+        raise

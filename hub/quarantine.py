@@ -45,7 +45,8 @@ def hold(connection: sa.Connection, refused: Sequence[Refused]) -> set[str]:
     """Within the caller's transaction; the SHA-256 of those whose bytes are held, now or from before."""
     held = set()
     for each in refused:
-        if _count_up(connection, each) or _insert(connection, each):
+        known = _count_up(connection, each)
+        if known == "held" or (known == "absent" and _insert(connection, each)):
             held.add(each.message_sha256)
     return held
 
@@ -66,33 +67,34 @@ def release_strangers(connection: sa.Connection, message_sha256s: Sequence[str])
         connection.execute(sa.delete(alarms).where(alarms.c.kind == "unknown_device", alarms.c.device == ""))
 
 
-def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detail: str) -> None:
+def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detail: str, count: int = 1) -> None:
     """Count an alarm up; `device` is "" where it is not registered."""
     cut = detail[:DETAIL_CHARACTERS_MAX]
-    statement = upsert(alarms).values(kind=kind, device=device, first_at=at, last_at=at, count=1, detail=cut)
+    statement = upsert(alarms).values(kind=kind, device=device, first_at=at, last_at=at, count=count, detail=cut)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[alarms.c.kind, alarms.c.device],
-            set_={"last_at": at, "count": alarms.c.count + 1, "detail": cut},
+            set_={"last_at": at, "count": alarms.c.count + count, "detail": cut},
         )
     )
 
 
-def _count_up(connection: sa.Connection, refused: Refused) -> bool:
-    """Whether these very bytes are held already."""
+def _count_up(connection: sa.Connection, refused: Refused) -> Literal["absent", "counted", "held"]:
+    """Whether these very bytes have a row: none, one without the bytes (a stranger's), or one that holds them."""
     same = quarantine.c.message_sha256 == refused.message_sha256
     trust: str | None = connection.execute(sa.select(quarantine.c.trust).where(same)).scalar_one_or_none()
-    if trust is None or (trust == "stranger") != (refused.device is None):
+    if trust is None:
+        return "absent"
+    if trust == "stranger" and refused.device is not None:
         # A stranger's row holds no bytes: once its device is registered, the message is held anew.
-        if trust is not None:
-            connection.execute(sa.delete(quarantine).where(same))
-        return False
+        connection.execute(sa.delete(quarantine).where(same))
+        return "absent"
     connection.execute(
         sa.update(quarantine)
         .where(same)
         .values(received_count=quarantine.c.received_count + 1, last_at=refused.arrival.received_at)
     )
-    return trust != "stranger"
+    return "counted" if trust == "stranger" else "held"
 
 
 def _insert(connection: sa.Connection, refused: Refused) -> bool:

@@ -30,6 +30,7 @@ SILENT_AFTER = timedelta(seconds=60)
 15 s at most (delivery.state_every_s): one that is late, and two that are lost on a poor link, are no silence yet."""
 HUB_SILENT_AFTER = timedelta(seconds=15)
 FINDINGS_SHOWN = 24
+STRANGERS_SHOWN = 3
 
 Presence = Literal["online", "silent", "offline", "never"]
 
@@ -113,6 +114,8 @@ class Live:
     taking_events: bool
     ingest_at: datetime | None
     ingest_problem: str
+    strangers: Sequence[str] = ()
+    """Names that sent events and are not registered, at most STRANGERS_SHOWN."""
 
     @property
     def online(self) -> int:
@@ -144,6 +147,7 @@ def live(engine: sa.Engine, now: datetime) -> Live:
             taking_events=ingest is not None and recent and bool(ingest["connected"]),
             ingest_at=ingest["at"] if ingest is not None else None,
             ingest_problem=ingest["problem"] if ingest is not None else "",
+            strangers=_strangers(connection),
         )
 
 
@@ -151,7 +155,9 @@ def stored_findings(directory: Path) -> list[dict[str, Any]]:
     """The bodies of all findings in this hub's folder, in the order of their capture."""
     engine = open_database(directory, read_only=True)
     with engine.connect() as connection:
-        joined = findings.join(events, findings.c.event_id == events.c.event_id)
+        joined = findings.join(
+            events, sa.and_(findings.c.device == events.c.device, findings.c.event_id == events.c.event_id)
+        )
         query = sa.select(events.c.body).select_from(joined).order_by(findings.c.captured_at, findings.c.finding_id)
         bodies = list(connection.execute(query).scalars())
     engine.dispose()
@@ -168,11 +174,19 @@ def _devices(connection: sa.Connection, now: datetime) -> list[DeviceRow]:
             site=row.site,
             presence=_presence(row.online, row.last_seen_at, now),
             last_seen_at=row.last_seen_at,
-            state=msgspec.convert(row.state, State) if row.state is not None else None,
+            state=_state(row.state),
         )
         for row in connection.execute(query)
     ]
     return sorted(rows, key=lambda row: (not row.needs_attention, row.site, row.device))
+
+
+def _state(kept: Any) -> State | None:
+    """None also for what an older version took and this one does not: one device's word must not blank the page."""
+    try:
+        return msgspec.convert(kept, State) if kept is not None else None
+    except msgspec.ValidationError:
+        return None
 
 
 def _presence(online: bool | None, last_seen_at: datetime | None, now: datetime) -> Presence:
@@ -219,3 +233,15 @@ def _people(connection: sa.Connection) -> People:
 def _alarms(connection: sa.Connection) -> dict[str, int]:
     query = sa.select(alarms.c.kind, sa.func.sum(alarms.c.count)).group_by(alarms.c.kind).order_by(alarms.c.kind)
     return {kind: int(count) for kind, count in connection.execute(query)}
+
+
+def _strangers(connection: sa.Connection) -> list[str]:
+    unregistered = quarantine.c.device.not_in(sa.select(devices.c.device))
+    query = (
+        sa.select(quarantine.c.device)
+        .where(quarantine.c.trust == "stranger", quarantine.c.reason == "unknown_device", unregistered)
+        .distinct()
+        .order_by(quarantine.c.device)
+        .limit(STRANGERS_SHOWN)
+    )
+    return [str(device) for device in connection.execute(query).scalars()]

@@ -33,7 +33,10 @@ def read_device_keys(path: Path) -> DeviceKeys:
     try:
         keys: DeviceKeys = decode(path.read_bytes(), DeviceKeys)
     except OSError as error:
-        raise ConfigError(f"expected a device's public keys at {path}, got {error.strerror}") from error
+        raise ConfigError(
+            f"expected a device's public keys at {path}, got {error.strerror}; run `dermedge provision` on the device "
+            "and name the device.json that it wrote"
+        ) from error
     except WireError as error:
         raise ConfigError(
             f"expected a device's public keys at {path}; {error}; use the device.json that `dermedge provision` wrote"

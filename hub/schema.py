@@ -38,13 +38,14 @@ devices = sa.Table(
     sa.Column("added_at", Instant, nullable=False),
 )
 
-# Every event that was opened, once. content_sha256 is over header and ciphertext hash: what makes two messages the
-# same event, whether the envelope came or the void that stands in its place. A void has no body.
+# Every event that was opened, once. An id is its sender's own word: with the device in the key, nobody can take the
+# place of another's event. content_sha256 is over header and ciphertext hash: what makes two messages the same event,
+# whether the envelope came or the void that stands in its place. A void has no body.
 events = sa.Table(
     "events",
     metadata,
     sa.Column("event_id", sa.String(36), primary_key=True),
-    _name("device"),
+    _name("device", primary_key=True),
     _name("site"),
     sa.Column("epoch", sa.String(32), nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
@@ -67,7 +68,7 @@ findings = sa.Table(
     sa.Column("event_id", sa.String(36), nullable=False),
     sa.Column("encounter_id", sa.String(36), nullable=False),
     _name("site"),
-    _name("device"),
+    _name("device", primary_key=True),
     sa.Column("label", sa.String(40), nullable=False),
     sa.Column("score", sa.Float, nullable=False),
     sa.Column("tier", sa.String(16), nullable=False),
@@ -113,7 +114,7 @@ refusals = sa.Table(
     metadata,
     sa.Column("event_id", sa.String(36), primary_key=True),
     sa.Column("encounter_id", sa.String(36), nullable=False),
-    _name("device"),
+    _name("device", primary_key=True),
     _name("site"),
     _name("cohort"),
     sa.Column("reason", sa.String(32), nullable=False),
@@ -125,7 +126,7 @@ responses = sa.Table(
     "responses",
     metadata,
     sa.Column("event_id", sa.String(36), primary_key=True),
-    _name("device"),
+    _name("device", primary_key=True),
     sa.Column("command_id", sa.String(36), nullable=False),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("detail", sa.String(200), nullable=False),

@@ -1,4 +1,4 @@
-"""Events into the database, exactly once by event_id, many in one transaction; and what devices say of themselves.
+"""Events into the database, once by device and event_id, many in one transaction; and what devices say of themselves.
 
 Nothing is acknowledged here. `write` returns after the commit, with the outcomes that may now be told to the devices.
 """
@@ -48,6 +48,17 @@ class DeviceReport:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """What somebody should look at; `device` is "" where it is not registered."""
+
+    kind: str
+    device: str
+    at: datetime
+    detail: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class IngestState:
     """How `hub ingest` itself is doing."""
 
@@ -76,11 +87,13 @@ class Store:
             failpoints.hit("hub.before_commit")
         return _outcomes(present, [*refused, *other], held)
 
-    def note(self, reports: Sequence[DeviceReport], state: IngestState) -> None:
-        """What devices and this process say of themselves; newest wins."""
+    def note(self, reports: Sequence[DeviceReport], alarms: Sequence[Alarm], state: IngestState) -> None:
+        """What devices and this process say of themselves; newest wins. And what was noticed."""
         with self._engine.begin() as connection:
             for each in reports:
                 _note_report(connection, each)
+            for one in alarms:
+                alarm(connection, one.kind, one.device, one.at, one.detail, one.count)
             row = {**vars(state), "problem": state.problem[:200]}
             connection.execute(
                 upsert(ingest_state)
@@ -88,30 +101,27 @@ class Store:
                 .on_conflict_do_update(index_elements=[ingest_state.c.id], set_=row)
             )
 
-    def alarm(self, kind: str, device: str, at: datetime, detail: str) -> None:
-        with self._engine.begin() as connection:
-            alarm(connection, kind, device, at, detail)
-
 
 def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[list[Opened], list[Refused]]:
     """Those that are in the database now, new or from before; and those whose id belongs to other bytes."""
     if not opened:
         return [], []
     ids = {each.header.event_id for each in opened}
-    rows = connection.execute(sa.select(events.c.event_id, events.c.content_sha256).where(events.c.event_id.in_(ids)))
-    content: dict[str, str] = {row.event_id: row.content_sha256 for row in rows}
+    columns = (events.c.device, events.c.event_id, events.c.content_sha256)
+    rows = connection.execute(sa.select(*columns).where(events.c.event_id.in_(ids)))
+    content: dict[tuple[str, str], str] = {(row.device, row.event_id): row.content_sha256 for row in rows}
     new: list[Opened] = []
     present: list[Opened] = []
     other: list[Refused] = []
-    again: Counter[str] = Counter()
+    again: Counter[tuple[str, str]] = Counter()
     for each in opened:
-        event_id = each.header.event_id
-        if event_id not in content:
-            content[event_id] = each.content_sha256
+        key = each.device.device, each.header.event_id
+        if key not in content:
+            content[key] = each.content_sha256
             new.append(each)
             present.append(each)
-        elif content[event_id] == each.content_sha256:
-            again[event_id] += 1
+        elif content[key] == each.content_sha256:
+            again[key] += 1
             present.append(each)
         else:
             other.append(_other_bytes(each))
@@ -123,9 +133,9 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
     if again:
         connection.execute(
             sa.update(events)
-            .where(events.c.event_id == sa.bindparam("id_"))
+            .where(events.c.device == sa.bindparam("device_"), events.c.event_id == sa.bindparam("id_"))
             .values(received_count=events.c.received_count + sa.bindparam("times")),
-            [{"id_": event_id, "times": times} for event_id, times in again.items()],
+            [{"device_": device, "id_": event_id, "times": times} for (device, event_id), times in again.items()],
         )
     return present, other
 

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from edge.clock import Clock
 from edge.publish.base import Publisher
 from edge.sealing import sign
-from edge.wire import HUB_TOPIC, TOPIC_ROOT, Acknowledgement, HubPresence, Receipt, device_topic, encode
+from edge.wire import HUB_TOPIC, TOPIC_ROOT, Acknowledgement, Receipt, device_topic, encode
 from hub.inbox import Inbox, Report
 from hub.keys import HubIdentity
 from hub.opening import Arrival
+from hub.presence import NOBODY, Presence
 from hub.store import Outcome
 
-SUBSCRIPTIONS = tuple(
-    (f"{TOPIC_ROOT}/+/+/{leaf}", qos) for leaf, qos in (("event", 0), ("rsp", 0), ("status", 1), ("state", 1))
+SUBSCRIPTIONS = (
+    *((f"{TOPIC_ROOT}/+/+/{leaf}", qos) for leaf, qos in (("event", 0), ("rsp", 0), ("status", 1), ("state", 1))),
+    (HUB_TOPIC, 1),
 )
-NOBODY = b""
-"""An empty retained payload clears the topic: the hub is not here."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Subscription:
         self._inbox = inbox
         self._identity = identity
         self._clock = clock
+        self.presence = Presence(publisher, identity, clock)
 
     @property
     def connected(self) -> bool:
@@ -49,14 +50,14 @@ class Subscription:
         self._publisher.start(
             f"dermedge-hub-{self._identity.hub}",
             SUBSCRIPTIONS,
-            self._announce,
+            self._connected,
             self._take,
             (HUB_TOPIC, NOBODY),
         )
 
     def stop(self) -> None:
         """Takes the presence away, then disconnects."""
-        self._publisher.publish(HUB_TOPIC, NOBODY, qos=0, retain=True)
+        self.presence.withdraw()
         self._publisher.stop()
 
     def acknowledge(self, outcomes: Sequence[Outcome]) -> None:
@@ -74,20 +75,18 @@ class Subscription:
             if not self._publisher.publish(device_topic(site, device, "ack"), signed):
                 _log.info("%d receipts for %s found no connection; it will send its events again", len(group), device)
 
-    def _announce(self) -> None:
-        presence = HubPresence(ts=self._clock.now(), hub=self._identity.hub, key_id=self._identity.key_id)
-        self._publisher.publish(HUB_TOPIC, encode(presence), qos=1, retain=True)
-        _log.info("connected to the broker; taking events as hub %s", self._identity.hub)
+    def _connected(self) -> None:
+        self.presence.connected()
+        _log.info("connected to the broker as hub %s", self._identity.hub)
 
     def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         now = self._clock.now()
         leaf = topic.rpartition("/")[2]
-        if leaf in {"event", "rsp"}:
-            taken = self._inbox.put_event(Arrival(payload, now))
+        if topic == HUB_TOPIC:
+            # Our own of an earlier connection and an empty one are put right without a word.
+            if not self.presence.heard(payload) and payload and self._identity.hub.encode() not in payload:
+                self._inbox.count("foreign_presence")
+        elif leaf in {"event", "rsp"}:
+            self._inbox.put_event(Arrival(payload, now))
         else:
-            taken = self._inbox.put_report(Report(topic, payload, now, retained))
-        if not taken and self._inbox.dropped % 1000 == 1:
-            _log.warning(
-                "no room for a message (%d so far), the database is slow or away; its device sends it again",
-                self._inbox.dropped,
-            )
+            self._inbox.put_report(Report(topic, payload, now, retained))

@@ -99,6 +99,10 @@ WORDS: dict[str, Words] = {
         "{count} messages in quarantine: they could not be stored as events.",
         "隔离区有 {count} 条消息：无法作为事件存入。",
     ),
+    "alarm.unregistered": Words(
+        "Not registered: {devices}. Register with “dermedge hub device add FILE”.",
+        "未登记：{devices}。请用“dermedge hub device add FILE”登记。",
+    ),
     "alarm.noticed": Words("Noticed in what devices sent:", "设备发来的内容有异常："),
     "alarm.ingest": Words(
         "The hub takes no events now. Devices keep what they have not sent.",
@@ -114,6 +118,9 @@ WORDS: dict[str, Words] = {
     "reason.body_not_understood": Words("content not understood", "内容无法识别"),
     "reason.other_bytes": Words("same id, other content", "编号相同但内容不同"),
     "reason.not_storable": Words("refused by the database", "数据库拒绝"),
+    "reason.dropped": Words("could not be stored nor held", "无法存储也无法隔离"),
+    "reason.too_large": Words("too large", "过大"),
+    "reason.foreign_presence": Words("another hub's word on this broker", "本代理上有其他中心的消息"),
     "reason.quarantine_full": Words("no room in quarantine", "隔离区已满"),
     "reason.seq_repeated": Words("one number for two events of a device", "同一设备的两个事件序号相同"),
     "reason.finding_repeated": Words("a finding sent twice under two events", "同一发现由两个事件上报"),
@@ -174,7 +181,10 @@ def lasting(seconds: float, language: Language) -> str:
 
 def clock_time(at: datetime, now: datetime, language: Language) -> str:
     """Local time of day; with the date where it is not today's."""
-    local, today = at.astimezone(), now.astimezone().date()
+    try:
+        local, today = at.astimezone(), now.astimezone().date()
+    except (OverflowError, ValueError):
+        return at.isoformat(sep=" ", timespec="seconds")  # no year of this machine's zone; the page must still be shown
     if local.date() == today:
         return local.strftime("%H:%M:%S")
     if language == "zh":

@@ -44,8 +44,12 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Hand a message to the network. False where that is not possible now; the caller tries again later.
 
-        Raises WireError for a payload over wire.MESSAGE_BYTES_MAX: a broker would cut the connection for it.
+        Raises WireError for a payload over wire.MESSAGE_BYTES_MAX: a broker would cut the connection for it. One over
+        `payload_bytes_max` is not sent either: False, and `problem` says which size the broker takes.
         """
+
+    def payload_bytes_max(self, topic: str) -> int:
+        """The largest payload for this topic that the broker of this connection takes: MESSAGE_BYTES_MAX or less."""
 
     @property
     def connected(self) -> bool:

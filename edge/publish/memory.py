@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
+from edge import wire
 from edge.config import Broker
 from edge.publish.base import OnConnected, OnMessage, check_size
 
@@ -126,6 +127,9 @@ class MemoryPublisher:
     def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:  # noqa: ARG002
         check_size(topic, payload)
         return self._connected and self.broker.route(topic, payload, retain=retain)
+
+    def payload_bytes_max(self, topic: str) -> int:  # noqa: ARG002
+        return wire.MESSAGE_BYTES_MAX
 
     @property
     def connected(self) -> bool:

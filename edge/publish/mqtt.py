@@ -2,7 +2,8 @@
 
 paho queues in memory without bound, sends a stale QoS 1 queue again after a reconnect, and lets an exception in a
 callback end its network thread. So: nothing is handed to it without a connection, no more than PENDING_BYTES_MAX of
-QoS 0 waits in it, its queue is dropped before every connection, and no callback lets an exception through.
+QoS 0 waits in it, its queue is dropped before every connection, and no callback lets an exception through. It also
+leaves both Maximum Packet Sizes of MQTT 5 to its user: ours is told to the broker, and the broker's is kept.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from typing import Any
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge import wire
+from edge.clock import SystemClock
 from edge.config import Broker
 from edge.errors import ConfigError
 from edge.publish.base import OnConnected, OnMessage, check_size
+from edge.repeats import Repeats
 
 RECONNECT_MIN_S = 0.2
 RECONNECT_MAX_S = 5.0
@@ -28,6 +34,8 @@ CONNECT_TIMEOUT_S = 3.0
 STOP_S = 3.0
 PENDING_BYTES_MAX = 1024 * 1024
 """A slow link must not fill the memory with messages that are sent again and again; beyond this, publish says False."""
+PACKET_OVERHEAD_BYTES = 16
+"""Of a PUBLISH beside topic and payload: 5 of fixed header, 2 of topic length, 2 of packet id, 1 of properties."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +55,9 @@ class MqttPublisher:
         self._connected = False
         self._connection_problem = "not started"
         self._refusal = ""
+        self._packet_bytes_max = wire.PACKET_BYTES_MAX
+        self._is_told_lost = False
+        self._repeats = Repeats(_log, SystemClock())
 
     def start(
         self,
@@ -72,14 +83,20 @@ class MqttPublisher:
         client.on_pre_connect = lambda *_: self._drop_stale(client)
         client.on_socket_open = self._socket_opened
         client.on_connect = self._connection_answered
-        client.on_connect_fail = lambda *_: self._lost(f"no broker answers at {self._address}")
+        client.on_connect_fail = lambda *_: self._unreachable()
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribe_answered
         client.on_publish = self._publish_answered
         client.on_message = self._message_came
         self._client = client
+        wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        wanted.MaximumPacketSize = wire.PACKET_BYTES_MAX
         client.connect_async(
-            self._settings.host, self._settings.port, keepalive=self._settings.keepalive_s, clean_start=True
+            self._settings.host,
+            self._settings.port,
+            keepalive=self._settings.keepalive_s,
+            clean_start=True,
+            properties=wanted,
         )
         client.loop_start()
 
@@ -87,6 +104,13 @@ class MqttPublisher:
         check_size(topic, payload)
         client = self._client
         if client is None or not self._connected:
+            return False
+        if len(payload) > (takes_bytes := self.payload_bytes_max(topic)):
+            self._refusal = (
+                f"the broker at {self._address} takes at most {takes_bytes} bytes for {topic}, a message has "
+                f"{len(payload)}: raise its maximum packet size to {wire.PACKET_BYTES_MAX}"
+            )
+            self._repeats.tell(logging.ERROR, "size", "%s", self._refusal)
             return False
         if qos > 0:
             return client.publish(topic, payload, qos=qos, retain=retain).rc == MQTT_ERR_SUCCESS
@@ -100,6 +124,10 @@ class MqttPublisher:
             self._pending.append((info, len(payload)))
             self._pending_bytes += len(payload)
             return True
+
+    def payload_bytes_max(self, topic: str) -> int:
+        room = self._packet_bytes_max - PACKET_OVERHEAD_BYTES - len(topic.encode())
+        return max(0, min(wire.MESSAGE_BYTES_MAX, room))
 
     @property
     def connected(self) -> bool:
@@ -153,13 +181,29 @@ class MqttPublisher:
         except (OSError, AttributeError):
             _log.debug("no TCP_NODELAY on this socket", exc_info=True)
 
+    def _unreachable(self) -> None:
+        self._lost(f"no broker answers at {self._address}")
+        self._tell_lost("unreachable")
+
+    def _tell_lost(self, kind: str) -> None:
+        """The first try of many that fail, and `_connection_answered` tells the end of it."""
+        if not self._is_told_lost:
+            self._is_told_lost = True
+            self._repeats.tell(logging.WARNING, kind, "%s; trying again for ever", self._connection_problem)
+
     def _connection_answered(
-        self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any
+        self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
             self._lost(f"the broker at {self._address} refused the connection: {reason}")
-            _log.warning("%s", self._connection_problem)
+            self._repeats.tell(logging.WARNING, "refused", "%s", self._connection_problem)
+            self._is_told_lost = True
             return
+        if self._is_told_lost:
+            self._is_told_lost = False
+            self._repeats.tell(logging.WARNING, "back", "connected to the broker at %s", self._address)
+        # Absent: no limit beside the protocol's own.
+        self._packet_bytes_max = int(getattr(properties, "MaximumPacketSize", wire.PACKET_BYTES_MAX))
         with self._lock:
             self._connected, self._connection_problem, self._refusal = True, "", ""
         self._subscribed.clear()
@@ -175,7 +219,7 @@ class MqttPublisher:
             return  # its refusal was told, and says more
         by_broker = " by the broker" if flags.is_disconnect_packet_from_server else ""
         self._lost(f"the connection to the broker at {self._address} was ended{by_broker}: {reason}")
-        _log.info("%s", self._connection_problem)
+        self._tell_lost("ended")
 
     def _subscribe_answered(
         self, _client: Client, _userdata: Any, mid: int, reasons: Sequence[ReasonCode], _properties: Any
@@ -183,20 +227,24 @@ class MqttPublisher:
         for (topic, _), reason in zip(self._subscribed.pop(mid, ()), reasons, strict=False):
             if reason.is_failure:
                 self._refusal = f"the broker at {self._address} refused the subscription to {topic}: {reason}"
-                _log.error("%s", self._refusal)
+                self._repeats.tell(logging.ERROR, f"subscription {topic}", "%s", self._refusal)
 
     def _publish_answered(
         self, _client: Client, _userdata: Any, _mid: int, reason: ReasonCode, _properties: Any
     ) -> None:
         if reason.is_failure:
             self._refusal = f"the broker at {self._address} refused a message: {reason}"
-            _log.error("%s", self._refusal)
+            self._repeats.tell(logging.ERROR, "message", "%s", self._refusal)
 
     def _message_came(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            _log.warning("a message came with a topic that is not UTF-8")
+            self._repeats.tell(logging.WARNING, "topic", "a message came with a topic that is not UTF-8")
+            return
+        if len(message.payload) > wire.MESSAGE_BYTES_MAX:
+            text = "a message of %d bytes on %s was dropped: ours have at most %d"
+            self._repeats.tell(logging.WARNING, "too large", text, len(message.payload), topic, wire.MESSAGE_BYTES_MAX)
             return
         self._guarded(lambda: self._on_message(topic, bytes(message.payload), bool(message.retain)))
 

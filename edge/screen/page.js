@@ -10,11 +10,11 @@ const label = (name) => (data.labels[name] || {})[language] || name;
 
 const HOLD_MS = 700; // a hint that flickers is not read
 const ICONS = {
-  ok: "ok", hold_still: "hold_still", too_blurry: "too_blurry", too_dark: "too_dark", too_bright: "too_bright",
+  ok: "camera", hold_still: "hold_still", too_blurry: "too_blurry", too_dark: "too_dark", too_bright: "too_bright",
   glare: "glare", no_verdict: "wait", other: "wait", idle: "person", asking: "ask", refused: "stop",
   paused: "alert",
 };
-const KINDS = { ok: "ok", no_verdict: "wait", other: "wait", idle: "wait", asking: "advice", refused: "halt", paused: "halt" };
+const KINDS = { ok: "wait", no_verdict: "wait", other: "wait", idle: "wait", asking: "advice", refused: "halt", paused: "halt" };
 
 document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
 document.title = word("app.title");
@@ -23,7 +23,13 @@ at("language").href = `?lang=${language === "zh" ? "en" : "zh"}`;
 at("model").textContent = data.model;
 at("picture").setAttribute("aria-label", word("app.live"));
 at("banner").textContent = word(data.status === "research" ? "banner.research" : "banner.screening");
-at("covers").textContent = word("found.covers", { labels: Object.keys(data.labels).map(label).join(language === "zh" ? "、" : ", ") });
+at("covers").textContent = word("found.covers", { labels: Object.keys(data.labels).map(inList).join(language === "zh" ? "、" : ", ") });
+
+// Inside a sentence a label begins small; Chinese has no capitals.
+function inList(name) {
+  const text = label(name);
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
 
 const hint = { shown: "", since: -HOLD_MS };
 
@@ -67,7 +73,7 @@ function draw(frame, image) {
     const text = document.createElement("span");
     const isAbove = top > height * 0.12;
     text.className = `label ${kind} ${isAbove ? "above" : "below"}`;
-    text.textContent = box.tier ? label(box.label) : word("found.looking");
+    text.textContent = box.tier ? word("found.saved", { label: label(box.label) }) : word("found.looking");
     if (left + right < width) text.style.left = `${(100 * left) / width}%`;
     else text.style.right = `${100 - (100 * right) / width}%`;
     text.style.top = `${(100 * (isAbove ? top : Math.min(bottom, height * 0.85))) / height}%`;
@@ -98,7 +104,7 @@ function showResults(results, encounter, isLooking) {
     return item;
   }));
   let none = "–";
-  if (encounter === "screening") none = word(isLooking ? "found.looking" : "found.none");
+  if (encounter === "screening") none = word(isLooking ? "found.none_yet" : "found.none");
   at("none").textContent = none;
   at("none").hidden = counts.size > 0;
 }
@@ -116,6 +122,8 @@ function showStatus(status) {
   const keeping = !status.provisioned ? "nothing" : status.backlog ? "waiting" : "all_sent";
   at("keeping").textContent = word(`keeping.${keeping}`, { count: status.backlog });
   at("link").textContent = status.provisioned ? word(status.connected ? "keeping.online" : "keeping.offline") : "";
+  at("quarantined").hidden = !status.quarantined;
+  at("quarantined").textContent = word("keeping.quarantined", { count: status.quarantined });
 }
 
 const picture = { drawn: false, busy: false };

@@ -58,6 +58,7 @@ class Status(NamedTuple):
     provisioned: bool
     connected: bool
     backlog: int
+    quarantined: int = 0
 
 
 class Screen:

@@ -61,7 +61,7 @@ class Feed:
     def _read(self) -> Reading:
         try:
             return Reading(queries.live(self._engine, self._clock.now()), database_away=False)
-        except (sa.exc.DBAPIError, StoreError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, ValueError, StoreError, OSError) as error:
             if not self._newest.database_away:
                 _log.warning("the database cannot be read: %s", error)
             self._engine.dispose()

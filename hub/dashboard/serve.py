@@ -7,10 +7,11 @@ import socket
 
 import sqlalchemy as sa
 from nicegui import app, ui
+from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.clock import Clock
@@ -28,6 +29,32 @@ POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The page's framework compiles its templates in the browser, hence 'unsafe-eval'; no other host is ever allowed."""
+
+
+class SameOrigin:
+    """Refuses what a page of another site asks for: a browser lets it connect to this machine, cookies and all.
+
+    A link from elsewhere may open the page itself; it cannot be shown inside of another (frame-ancestors).
+    """
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"} or not _is_foreign(RequestHeaders(scope=scope)):
+            await self._inner(scope, receive, send)
+        elif scope["type"] == "http":
+            await PlainTextResponse("expected a request of this hub's own page", 403)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: answered as 403
+
+
+def _is_foreign(headers: RequestHeaders) -> bool:
+    origin = headers.get("origin")
+    if origin is not None and origin != f"http://{headers.get('host', '')}":
+        return True
+    opened = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return headers.get("sec-fetch-site") == "cross-site" and not opened
 
 
 class Headers:
@@ -78,6 +105,7 @@ def serve(engine: sa.Engine, port: int, clock: Clock, *, show: bool) -> None:
 
     # Another site's name that resolves to this machine must not get the page (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    app.add_middleware(SameOrigin)
     app.add_middleware(Headers)
     # The server ends on these by itself, then gives them back to whoever had them: to us, who have nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -58,6 +58,11 @@ def test_a_misspelt_variable_of_the_environment_is_an_error() -> None:
         config.load(environ={"DERMEDGE_CAMERA__RATE": "2"})
 
 
+def test_a_variable_with_one_underscore_is_not_passed_over() -> None:
+    with pytest.raises(ConfigError, match="two underscores"):
+        config.load(environ={"DERMEDGE_CAMERA_RATE_HZ": "2"})
+
+
 @pytest.mark.parametrize("content", ["[camera\n", "rate_hz = 2\n", "[camera]\nrate = 2\n", "\udcff"])
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "config.toml"

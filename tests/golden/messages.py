@@ -141,6 +141,7 @@ STATE = wire.State(
     crl_days=6.5,
     epoch=EPOCH,
     last_seq=812,
+    quarantined=2,
 )
 STATE_SMALLEST = wire.State(ts=AT, backlog=0, app="0.1.0", clock_synced=False, epoch=EPOCH, last_seq=0)
 SUMMARY = wire.Summary(ts=AT, site="village-3", screened=214, findings=31, urgent=None, routine=12, person=19)

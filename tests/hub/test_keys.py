@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import dermedge
 from edge import identity
@@ -15,6 +18,7 @@ from edge.sealing import HubKeys, key_id
 from edge.wire import decode
 from hub import keys
 from hub.registry import read_device_keys
+from hub.schema import metadata
 
 
 def provision(folder: Path, hub: Path, device: str = "cam-1", site: str = "village-3") -> Path:
@@ -131,3 +135,43 @@ def test_an_address_that_is_none_is_a_usage_error(broker: str, hub: Path, capsys
 def test_two_hubs_differ(tmp_path: Path) -> None:
     made = [keys.create(tmp_path / name, SystemClock())[0].read_bytes() for name in ("a", "b")]
     assert made[0] != made[1]
+
+
+def test_a_disk_that_is_full_leaves_nothing_that_would_refuse_the_next_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault is injected: the third file, then the database, finds no space."""
+    synced: list[int] = []
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as injected:
+        injected.setattr(os, "fsync", full)
+        assert dermedge.main(["hub", "init", str(tmp_path)]) == 74
+    assert list(tmp_path.iterdir()) == []
+
+    def no_tables(*_: object) -> None:
+        raise sa.exc.OperationalError("CREATE TABLE", {}, Exception("database or disk is full"))
+
+    with monkeypatch.context() as injected:
+        injected.setattr(metadata, "create_all", no_tables)
+        assert dermedge.main(["hub", "init", str(tmp_path)]) == 74
+    assert list(tmp_path.iterdir()) == []
+    assert "full" in capsys.readouterr().err
+    assert dermedge.main(["hub", "init", str(tmp_path)]) == 0
+
+
+def test_a_device_file_that_is_not_there_says_where_to_get_it(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong in (tmp_path / "nothing.json", tmp_path, hub / keys.PUBLIC_FILE):
+        assert dermedge.main(["hub", "device", "add", str(wrong), "--dir", str(hub)]) == 78
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert "`dermedge provision`" in told
+        assert "device.json" in told

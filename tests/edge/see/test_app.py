@@ -7,88 +7,25 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from edge import app, config, events, identity, outbox
+from edge import app, events, outbox
 from edge.camera.phantom_plan import plan
 from edge.clock import SystemClock
-from edge.config import Broker
-from edge.errors import CameraError, ConfigError, WireError
-from edge.frame import Box, Frame
-from edge.operators import SingleOperator
-from edge.publish.mqtt import MqttPublisher
-from edge.session import SessionChange
-from edge.wire import decode
-from tests.broker import Mosquitto, free_port
-from tests.edge.see.blobs import write_bundle
-from tests.edge.see.scenes import FixedClock
+from edge.errors import ConfigError
+from edge.frame import Box
+from tests.broker import free_port
+from tests.edge.see.device import FALTERING, PERSON_FRAMES, Device, FalteringCamera, bodies
 from tests.edge.tell.tiny_hub import TinyHub
-from tests.golden.keys import DEVICE, SITE, Keys, read_keys
+from tests.golden.keys import Keys
 from tests.patience import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
-PERSON_FRAMES = 30
-
-
-@pytest.fixture(scope="module")
-def keys() -> Keys:
-    return read_keys()
-
-
-class Device:
-    """A provisioned device on the phantom."""
-
-    def __init__(self, folder: Path, keys: Keys, port: int) -> None:
-        hub_keys = folder / "hub-keys.json"
-        hub_keys.write_bytes(msgspec.json.encode(keys.hub_keys))
-        identity.create(folder / "device", SITE, DEVICE, hub_keys)
-        self.settings = [
-            "camera.source=phantom",
-            "camera.width_px=480",
-            "camera.height_px=270",
-            "camera.rate_hz=8",  # so that a busy machine keeps up
-            f"phantom.frames_per_person={PERSON_FRAMES}",
-            "operator.script=phantom",
-            "inference.backend=tests.edge.see.blobs:BlobBackend",
-            f"inference.bundle={write_bundle(folder / 'bundle')}",
-            f"identity.directory={folder / 'device'}",
-            f"broker.port={port}",
-        ]
-
-    def config(self, *more: str) -> config.Config:
-        return config.load(None, None, [*self.settings, *more], {})[0]
-
-    def command(self, *more: str) -> list[str]:
-        settings = [part for each in self.settings for part in ("--set", each)]
-        return [sys.executable, "dermedge.py", "run", *settings, *more]
-
-
-@pytest.fixture
-def device(tmp_path: Path, keys: Keys, mosquitto: Mosquitto) -> Device:
-    return Device(tmp_path, keys, mosquitto.port)
-
-
-@pytest.fixture
-def hub(tmp_path: Path, device: Device, keys: Keys, mosquitto: Mosquitto) -> Iterator[TinyHub]:
-    """It knows the device by the key that was made for it."""
-    who = identity.load(tmp_path / "device")
-    known = Keys(keys.hub, keys.hub_seal, keys.hub_sign, keys.escrow_seal, who.sealing_key, who.signing_key)
-    made = TinyHub(MqttPublisher(Broker(port=mosquitto.port)), known)
-    made.start()
-    yield made
-    made.stop()
-
-
-def bodies(hub: TinyHub) -> list[events.EventBody]:
-    return [decode(hub.bodies[each], events.EventBody) for each in hub.order]
 
 
 def test_two_persons_from_skin_to_the_hub(device: Device, hub: TinyHub, tmp_path: Path) -> None:
@@ -170,37 +107,6 @@ def test_a_signal_ends_it_cleanly_with_exit_0(device: Device, hub: TinyHub, numb
     assert "Traceback" not in err
 
 
-FALTERING = "camera.source=tests.edge.see.test_app:FalteringCamera"
-
-
-class FalteringCamera:
-    """A double: each one gives five frames and then stalls until it is closed; the third one is not there at all."""
-
-    opened = 0
-
-    def __init__(self, argument: str, settings: config.Config, clock: SystemClock) -> None:
-        del argument
-        type(self).opened += 1
-        if type(self).opened > 1:
-            time.sleep(0.25)  # as a driver takes its time to open
-        if type(self).opened == 3:
-            raise CameraError("expected a camera, got none")
-        self._size, self._clock = (settings.camera.height_px, settings.camera.width_px), clock
-        self._closed = threading.Event()
-
-    def frames(self) -> Iterator[Frame]:
-        import numpy as np
-
-        for sequence in range(5):
-            planes = np.full((*self._size, 3), 128, dtype=np.uint8)
-            yield Frame(planes, "RGB888", sequence, self._clock.now(), self._clock.monotonic_ns())
-            time.sleep(0.02)
-        self._closed.wait(20)
-
-    def close(self) -> None:
-        self._closed.set()
-
-
 def test_a_stalled_camera_is_opened_again_and_the_hub_is_told(device: Device, hub: TinyHub) -> None:
     FalteringCamera.opened = 0
     settings = device.config(
@@ -210,8 +116,6 @@ def test_a_stalled_camera_is_opened_again_and_the_hub_is_told(device: Device, hu
         "delivery.state_every_s=0.1",
     )
     made = app.App(settings, SystemClock())
-    camera = type(made.watchdog._open_camera())  # the class as it is imported by name
-    camera.opened = 0  # type: ignore[attr-defined]
     stop, results = threading.Event(), []
     thread = threading.Thread(target=lambda: results.append(made.run(stop, 18, None)))
     thread.start()
@@ -262,52 +166,3 @@ def test_settings_that_cannot_be_end_before_anything_starts(device: Device, tmp_
         app.run(device.config("camera.source=v4l2:/dev/video0"), frames=5, trace=tmp_path / "trace.jsonl")
     with pytest.raises(ConfigError, match=r"operator\.script"):
         app.run(device.config("operator.script=nobody", "identity.directory="), frames=5)
-
-
-@pytest.mark.parametrize("script", ["", "phantom"])
-def test_a_real_camera_of_a_provisioned_device_consents_for_nobody(device: Device, script: str, tmp_path: Path) -> None:
-    before = set(tmp_path.rglob("*"))
-    with pytest.raises(ConfigError, match=r"FalteringCamera.*operator\.script=single.*on paper"):
-        app.run(device.config(FALTERING, f"operator.script={script}"), frames=1)
-    assert set(tmp_path.rglob("*")) == before, "not even an outbox is made"
-
-
-def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
-    FalteringCamera.opened = 0
-    summary = app.run(device.config(FALTERING, "operator.script=", "identity.directory="), frames=3)
-    assert (summary.frames, summary.provisioned) == (3, False)
-
-
-class WrongOperator:
-    """An operator as somebody else might write it: what it says of the body is no name that the wire knows."""
-
-    def __init__(self, settings: config.Config) -> None:
-        self._single = SingleOperator(settings)
-
-    def step(self, taken: Frame) -> list[SessionChange]:
-        return [replace(change, body_site="Left Arm") for change in self._single.step(taken)]
-
-
-def test_a_finding_that_the_wire_refuses_ends_the_run_with_all_else_kept(device: Device, hub: TinyHub) -> None:
-    settings = device.config("operator.script=tests.edge.see.test_app:WrongOperator")
-    with pytest.raises(WireError, match="body_site"):
-        app.run(settings, frames=PERSON_FRAMES)
-    kept = bodies(hub)
-    assert [type(each).__name__ for each in kept] == ["EncounterOpened", "Consent", "EncounterClosed"]
-    assert isinstance(kept[-1], events.EncounterClosed)
-    assert kept[-1].outcome == "aborted"
-
-
-def test_the_screen_has_the_outbox_count_once_a_second(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = FixedClock()
-    made = app.App(device.config(), clock)
-    assert made.provisioned is not None
-    counted: list[int] = []
-    real = made.provisioned.outbox.status
-    monkeypatch.setattr(made.provisioned.outbox, "status", lambda: (counted.append(clock.ns), real())[1])
-    for _ in range(30):
-        assert made.status().backlog == 0
-        clock.ns += 100_000_000
-    assert counted == [0, 1_000_000_000, 2_000_000_000]
-    made.quality.stop()
-    made.provisioned.close()
