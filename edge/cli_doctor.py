@@ -18,9 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.wait <= WAIT_MAX_S:
         raise UsageError(f"expected --wait of more than 0 and at most {WAIT_MAX_S:g} seconds, got {arguments.wait:g}")
+    import logging
+
     from edge.clock import SystemClock
     from edge.doctor import examine
 
+    # A broker that is away is a check's line, and is not told twice.
+    logging.basicConfig(level=logging.ERROR, format="dermedge: %(message)s")
     config, _ = settings(arguments)
     exit_code = 0
     for check in examine(config, SystemClock(), arguments.wait):

@@ -51,7 +51,8 @@ WORDS: dict[str, Words] = {
     "found.title": Words("Findings saved", "已保存的发现"),
     # never an all-clear
     "found.none": Words(
-        "Nothing found by this model. That does not mean there is nothing.", "本模型未检出其涵盖的皮损，不代表没有问题。"
+        "Nothing found by this model. That does not mean there is nothing.",
+        "本模型未检出其涵盖的皮损，不代表没有问题。",
     ),
     "found.none_yet": Words("None yet", "暂无"),
     "found.saved": Words("Saved · {label}", "已保存 · {label}"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -175,3 +177,25 @@ def test_outbox_status_reads_what_the_doctor_reads(config: Config, capsys: pytes
     assert dermedge.main(["outbox", "status", "--json", "--identity", config.identity.directory]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["device"], status["backlog"], status["full"]) == ("device-1", 0, False)
+
+
+@pytest.mark.parametrize("wait", ["0", "-1", "nan", "inf"])
+def test_a_wait_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str], wait: str) -> None:
+    assert dermedge.main(["doctor", f"--wait={wait}"]) == 64
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "expected --wait of more than 0" in told.err
+
+
+def test_a_broker_that_is_away_is_told_on_one_line_only(scripted_bundle: Path) -> None:
+    words = ["--bundle", str(scripted_bundle), "--set", "inference.backend=scripted", "--wait", "1"]
+    done = subprocess.run(
+        [sys.executable, "dermedge.py", "doctor", *words, "--broker", f"127.0.0.1:{free_port()}"],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 69
+    assert done.stdout.count("no broker answers") == 1
+    assert done.stderr == ""

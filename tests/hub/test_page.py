@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.processes import free_port
 from edge.terms import groups
 from edge.words import LANGUAGES, Language
 from hub.words import word
-from tests.broker import free_port
 from tests.hub.sender import Sender, finding, person, wait_for
 
 if TYPE_CHECKING:
@@ -179,3 +179,38 @@ def test_only_this_machine_s_own_names_are_answered(address: str) -> None:
         urllib.request.urlopen(request, timeout=10)
     assert refused.value.code == 400
     refused.value.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+    ],
+)
+def test_another_site_s_page_gets_neither_the_socket_nor_the_page(address: str, headers: dict[str, str]) -> None:
+    socket_address = f"{address}_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    own = {"Origin": address.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    with urllib.request.urlopen(urllib.request.Request(socket_address, headers=own), timeout=10) as answer:
+        assert answer.status == 200
+    for asked in (socket_address, address):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(asked, headers=headers), timeout=10)
+        assert refused.value.code == 403
+        assert refused.value.headers["Access-Control-Allow-Origin"] is None
+        refused.value.close()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    asked = socket_address.replace("polling", "websocket")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(asked, headers=headers | upgrade), timeout=10)
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+def test_a_link_from_another_site_may_open_the_page(address: str) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as answer:
+        assert answer.status == 200

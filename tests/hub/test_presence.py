@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import free_port
 from edge.clock import SystemClock
 from edge.sealing import HubKeys
 from edge.wire import HUB_TOPIC, HubPresence, decode
 from hub import ingest as ingest_module
 from hub import keys, presence, schema
 from hub.ingest import Ingest
-from tests.broker import Mosquitto, free_port
+from tests.broker import Mosquitto
 from tests.hub.conftest import Reader, publisher
 from tests.hub.sender import Sender, make_hub, wait_for
 
@@ -24,8 +25,10 @@ HUB = (sys.executable, "-m", "dermedge", "hub")
 
 def standing(sender: Sender) -> str:
     """Whose presence it is; "" for nobody's."""
-    newest = sender.presences[-1]
-    return decode(newest, HubPresence).hub if newest else ""  # type: ignore[no-any-return]
+    if not sender.presences[-1]:
+        return ""
+    newest: HubPresence = decode(sender.presences[-1], HubPresence)
+    return newest.hub
 
 
 def test_a_second_hub_on_the_broker_does_not_silence_the_first(

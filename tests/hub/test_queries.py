@@ -159,3 +159,25 @@ def test_the_same_reading_costs_little_with_many_findings(engine: sa.Engine) -> 
         for statement in [each for each in statements if "FROM findings" in each]:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1, 1, 1)[: statement.count("?")])
             assert all("INDEX" in row[3] for row in plan if "SCAN" in row[3]), statement
+
+
+def test_unregistered_devices_are_named_a_few_of_them_and_not_once_registered(engine: sa.Engine) -> None:
+    row = {"reason": "unknown_device", "trust": "stranger", "detail": "", "received_count": 1, "message_bytes": 0}
+    with engine.begin() as connection:
+        for number in range(6):
+            values = row | {
+                "message_sha256": f"{number}",
+                "device": f"cam-{number % 5}",
+                "first_at": NOW,
+                "last_at": NOW,
+            }
+            connection.execute(sa.insert(schema.quarantine).values(values))
+        add_device(connection, "cam-0")
+    assert list(queries.live(engine, NOW).strangers) == ["cam-1", "cam-2", "cam-3"]
+
+
+def test_a_state_that_this_version_does_not_take_is_no_state(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        add_device(connection, "cam-1", online=True, last_seen_at=NOW, state={"of": "another version"})
+    (row,) = queries.live(engine, NOW).devices
+    assert (row.state, row.presence) == (None, "online")

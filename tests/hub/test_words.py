@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -128,3 +128,18 @@ def test_times_are_said_in_the_unit_that_matters() -> None:
     assert lasting(4000, "zh") == "66 分钟"
     assert clock_time(NOW - timedelta(days=3), NOW, "zh").startswith(("2月26日", "2月25日"))
     assert word_or("body.left-ear", "left-ear", "en") == "left ear"
+
+
+def test_a_time_that_no_zone_can_show_does_not_end_the_page() -> None:
+    first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+    assert clock_time(first, NOW, "en").startswith("0001-01-01")
+
+
+def test_devices_that_are_not_registered_are_named_with_what_to_do() -> None:
+    quiet = _nothing(NOW)
+    told = Live(**{**quiet.__dict__, "quarantined": 2, "strangers": ("cam-8", "cam-9")})
+    for language in LANGUAGES:
+        text = Sections(language, COVERAGE).alerts(Reading(told, database_away=False))
+        assert "cam-8, cam-9" in text
+        assert "dermedge hub device add" in text
+    assert "hub device add" not in Sections("en", COVERAGE).alerts(Reading(quiet, database_away=False))

@@ -151,7 +151,7 @@ def test_a_port_in_use_is_a_config_error(bench: Bench) -> None:
 def test_in_a_real_browser(bench: Bench, browser: Browser, language: str) -> None:
     words = {
         "en": ("Demonstration, not for clinical use", "Nothing found by this model", "Glare", "Skin growth", "waiting"),
-        "zh": ("演示用途", "本模型未发现", "有反光", "皮肤肿物", "条待发送"),
+        "zh": ("演示用途", "本模型未检出", "有反光", "皮肤肿物", "条待发送"),
     }[language]
     page = browser.new_page(locale="zh-CN" if language == "zh" else "en-GB", viewport={"width": 1366, "height": 768})
     asked, complaints = [], []
@@ -175,6 +175,7 @@ def test_in_a_real_browser(bench: Bench, browser: Browser, language: str) -> Non
     for each in words[2:]:
         assert each in text
     assert words[1] not in text
+    assert {"en": "Saved · Skin growth", "zh": "已保存 · 皮肤肿物"}[language] in text
     stage = page.locator("#picture").bounding_box()
     shown = page.locator("#boxes .kept .box-line").bounding_box()
     assert stage is not None
@@ -182,6 +183,11 @@ def test_in_a_real_browser(bench: Bench, browser: Browser, language: str) -> Non
     assert (shown["x"] - stage["x"]) / stage["width"] == pytest.approx(500 / 1280, abs=0.01)
     assert shown["width"] / stage["width"] == pytest.approx(200 / 1280, abs=0.01)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    assert page.locator("#quarantined").is_hidden()
+    bench.status = GOOD._replace(quarantined=3)
+    page.wait_for_selector("#quarantined:not([hidden])")
+    assert "3" in page.inner_text("#quarantined")
 
     bench.status = GOOD._replace(problem="camera", detail="no picture")
     page.wait_for_selector("#problem:not([hidden])")

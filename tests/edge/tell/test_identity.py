@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from edge import identity, wire
-from edge.errors import ConfigError
+from edge.errors import ConfigError, StoreError
 from edge.sealing import DeviceKeys
 from tests.golden.keys import Keys
 
@@ -86,6 +89,55 @@ def test_the_public_file_of_another_device_is_told(tmp_path: Path, hub_file: Pat
     (tmp_path / "one" / identity.PUBLIC_FILE).write_bytes((tmp_path / "two" / identity.PUBLIC_FILE).read_bytes())
     with pytest.raises(ConfigError, match="do not belong together"):
         identity.load(tmp_path / "one")
+
+
+def test_a_disk_that_is_full_leaves_nothing_that_blocks_the_next_try(
+    tmp_path: Path, hub_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault is injected where the file is put on the disk: of the first file, and of the last."""
+    real = os.fsync
+    for good in (0, 2):
+        left = itertools.count(good, -1)
+
+        def full(descriptor: int, left: itertools.count[int] = left) -> None:
+            if next(left) == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            with pytest.raises(StoreError, match="No space left"):
+                identity.create(tmp_path / "device", "village-3", "handheld-7", hub_file)
+        assert list((tmp_path / "device").iterdir()) == []
+    identity.create(tmp_path / "device", "village-3", "handheld-7", hub_file)
+
+
+def test_what_was_there_before_is_not_removed(tmp_path: Path, hub_file: Path) -> None:
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / identity.HUB_FILE).write_text("mine")
+    with pytest.raises(ConfigError, match="never overwritten"):
+        identity.create(tmp_path / "device", "village-3", "handheld-7", hub_file)
+    assert [path.name for path in (tmp_path / "device").iterdir()] == [identity.HUB_FILE]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_private_keys_that_others_may_read_are_refused(tmp_path: Path, hub_file: Path, mode: int) -> None:
+    identity.create(tmp_path / "device", "village-3", "handheld-7", hub_file)
+    private = tmp_path / "device" / identity.PRIVATE_FILE
+    private.chmod(mode)
+    with pytest.raises(ConfigError, match=f"chmod 600 {private}"):
+        identity.load(tmp_path / "device")
+    private.chmod(0o400)
+    identity.load(tmp_path / "device")
+
+
+def test_wrong_hub_keys_name_the_right_ones(tmp_path: Path, hub_file: Path) -> None:
+    wrong = tmp_path / "wrong"
+    for content in (b"{}", b"\xff\xfe", hub_file.read_bytes().replace(b'"seal_key":"', b'"seal_key":"AAAA')):
+        wrong.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"use the hub-keys\.json that `dermedge hub init` wrote") as told:
+            identity.create(tmp_path / "device", "village-3", "handheld-7", wrong)
+        assert "provision" not in str(told.value)
 
 
 def _holds(path: Path, secret: bytes) -> bool:

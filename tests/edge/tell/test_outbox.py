@@ -163,7 +163,7 @@ def test_a_full_outbox_takes_acknowledgements(make_outbox: MakeOutbox) -> None:
         count += 1
     assert sum(acknowledge(outbox, [row]) for row in outbox.pending(0, 10_000)) == count
     assert outbox.status().backlog == 0
-    for _ in range(count):
+    for _ in range(count * 9 // 10):  # of another size, and so packed otherwise
         outbox.append(LINE)
 
 
@@ -254,7 +254,7 @@ def test_a_file_that_is_not_an_outbox_is_told(make_outbox: MakeOutbox, tmp_path:
         make_outbox()
     with closing(apsw.Connection(str(tmp_path / "other.db"))) as other:
         other.execute("CREATE TABLE letters(text)")
-    with pytest.raises(StoreError, match="expected an outbox of version 1"):
+    with pytest.raises(StoreError, match="expected an outbox of version 2"):
         make_outbox(name="other.db")
     with pytest.raises(StoreError, match="expected an outbox that can be written"):
         open_database(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import ConfigError, StoreError
 from edge.outbox import open_database
-from edge.outbox_database import read_status
+from edge.outbox_database import errors_told, read_status
 from tests.edge.tell.conftest import HandClock, MakeOutbox
 from tests.edge.tell.test_outbox import LINE, acknowledge
 from tests.golden.keys import DEVICE
@@ -42,7 +42,10 @@ def test_a_status_reads_no_row_of_the_events(make_outbox: MakeOutbox) -> None:
             if "FROM events" in statement
             for row in database.execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
-    assert plans == ["SCAN events USING COVERING INDEX events_pending"]
+    assert plans == [
+        "SCAN events USING COVERING INDEX events_pending",
+        "SEARCH events USING COVERING INDEX events_quarantined (acknowledged_outcome=?)",
+    ]
 
 
 def test_what_is_pending_of_a_priority_is_found_by_the_index(make_outbox: MakeOutbox) -> None:
@@ -95,7 +98,7 @@ def test_another_devices_file_and_one_that_is_no_outbox_are_told(
         read_status(tmp_path / "outbox.db", "handheld-8", clock.now())
     with closing(apsw.Connection(str(tmp_path / "other.db"))) as other:
         other.execute("CREATE TABLE letters(text)")
-    with pytest.raises(StoreError, match="expected an outbox of version 1"):
+    with pytest.raises(StoreError, match="expected an outbox of version 2"):
         read_status(tmp_path / "other.db", DEVICE, clock.now())
     open_database(tmp_path / "empty.db").close()
     with pytest.raises(StoreError, match="the first `dermedge run` fills it"):
@@ -103,3 +106,9 @@ def test_another_devices_file_and_one_that_is_no_outbox_are_told(
     with pytest.raises(StoreError, match="readable"):
         read_status(tmp_path / "nowhere.db", DEVICE, clock.now())
     assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_an_error_of_the_disk_says_that_it_may_be_full() -> None:
+    """SQLite says "disk I/O error" where a file system is full, too."""
+    with pytest.raises(StoreError, match="The disk may be full"), errors_told("outbox.db"):
+        raise apsw.IOError("disk I/O error")

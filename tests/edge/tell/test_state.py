@@ -12,7 +12,9 @@ from edge.state import encode_state
 from tests.edge.tell.conftest import HandClock
 from tests.golden import messages
 
-STATUS = OutboxStatus(backlog=3, oldest_s=1.5, used_bytes=8192, full=False, epoch=messages.EPOCH, last_seq=9)
+STATUS = OutboxStatus(
+    backlog=3, oldest_s=1.5, used_bytes=8192, full=False, epoch=messages.EPOCH, last_seq=9, quarantined=2
+)
 
 
 def state(described: dict[str, Any]) -> wire.State:
@@ -25,6 +27,7 @@ def test_the_outbox_and_the_device_are_both_told() -> None:
     assert (told.backlog, told.oldest_s, told.outbox_bytes, told.last_seq) == (3, 1.5, 8192, 9)
     assert (told.app, told.fps, told.model, told.capturing) == ("0.1.0", 14.5, "lesions 1.0.0", False)
     assert told.clock_synced
+    assert told.quarantined == 2
 
 
 def test_the_application_is_told_by_name_and_version() -> None:
