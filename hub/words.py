@@ -24,8 +24,8 @@ WORDS: dict[str, Words] = {
     "number.findings": Words("Findings", "发现"),
     "number.urgent": Words("Urgent", "紧急"),
     "number.online": Words("Devices online", "在线设备"),
-    "number.open": Words("{count} in progress, {refused} refused", "{count} 人进行中，{refused} 人拒绝"),
-    "number.nothing": Words("{count} people without a finding", "{count} 人无发现"),
+    "number.open": Words("{count} in progress, {refused} did not agree", "{count} 人进行中，{refused} 人不同意"),
+    "number.nothing": Words("the model found nothing in {count}", "模型未检出 {count} 人"),
     "number.urgent_note": Words("suggested: see a doctor within days", "建议数日内就医"),
     "number.of": Words("of {total} registered", "共登记 {total} 台"),
     # devices
@@ -34,7 +34,7 @@ WORDS: dict[str, Words] = {
     "devices.site": Words("Site", "站点"),
     "devices.state": Words("State", "状态"),
     "devices.backlog": Words("Unsent", "待发送"),
-    "devices.oldest": Words("Oldest unsent", "最早待发送"),
+    "devices.oldest": Words("Oldest unsent", "最久未发送"),
     "devices.fps": Words("Frames/s", "帧/秒"),
     "devices.p90": Words("p90 latency", "p90 延迟"),
     "devices.model": Words("Model", "模型"),
@@ -65,7 +65,7 @@ WORDS: dict[str, Words] = {
     "findings.tier": Words("Suggested", "建议"),
     "findings.late": Words("arrived {time}", "到达于 {time}"),
     "findings.none_yet": Words("No findings yet.", "暂无发现。"),
-    "findings.none": Words("Nothing found by this model so far.", "本模型目前未见发现。"),
+    "findings.none": Words("Nothing found by this model so far.", "本模型目前未检出其涵盖的皮损。"),
     "findings.score_note": Words("The score orders findings; it is not a probability.", "得分仅用于排序，并非概率。"),
     # counts
     "counts.title": Words("Findings by kind and site", "按类别与站点统计"),
@@ -73,7 +73,7 @@ WORDS: dict[str, Words] = {
     "counts.other": Words("other sites", "其他站点"),
     "tiers.title": Words("Suggested next step", "建议的下一步"),
     "tier.urgent": Words("Urgent", "紧急"),
-    "tier.routine": Words("Routine", "常规"),
+    "tier.routine": Words("Doctor, not urgent", "非紧急就诊"),
     "tier.person": Words("A person decides", "由专业人员判断"),
     "tier.self_care": Words("Self-care", "自我护理"),
     # the model
@@ -81,8 +81,8 @@ WORDS: dict[str, Words] = {
     "model.status.research": Words("research", "研究用途"),
     "model.status.clinical": Words("clinical", "临床用途"),
     "model.nothing": Words(
-        "People with nothing found by this model: {count}. It covers: {labels}.",
-        "本模型未见发现的人数：{count}。本模型涵盖：{labels}。",
+        "People with nothing found by this model: {count}. That does not mean there is nothing. It covers: {labels}.",
+        "本模型未检出的人数：{count}，不代表没有问题。本模型涵盖：{labels}。",
     ),
     "model.not_covered": Words("It does not cover: {labels}.", "不涵盖：{labels}。"),
     "model.unknown": Words(
