@@ -20,16 +20,13 @@ import apsw
 from edge.errors import ConfigError, OutboxFullError, StoreError
 from edge.wire import FIRST_PREVIOUS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 MAX_BYTES_MIN = 256 * 1024
 
 # AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The index has all that a status
 # asks for, many times a second, so that it reads no row: a row drags its sealed message along. acknowledged_at is
 # always null in it, and SQLite looks a row up for it all the same unless it is there.
-OUTCOME = "acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined'))"
-QUARANTINED = """CREATE INDEX events_quarantined ON events(acknowledged_outcome)
-    WHERE acknowledged_outcome = 'quarantined';"""
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,10 +37,10 @@ CREATE TABLE events(
     ciphertext_sha256 TEXT NOT NULL,
     appended_at TEXT NOT NULL,
     acknowledged_at TEXT,
-    {OUTCOME}
+    acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined'))
 ) STRICT;
 CREATE INDEX events_pending ON events(priority, seq, appended_at, acknowledged_at) WHERE acknowledged_at IS NULL;
-{QUARANTINED}
+CREATE INDEX events_quarantined ON events(acknowledged_outcome) WHERE acknowledged_outcome = 'quarantined';
 CREATE TABLE commands(
     command_id TEXT PRIMARY KEY,
     message BLOB NOT NULL,
@@ -51,7 +48,6 @@ CREATE TABLE commands(
     received_at TEXT NOT NULL
 ) STRICT;
 """
-FROM_VERSION_1 = f"ALTER TABLE events ADD COLUMN {OUTCOME}; {QUARANTINED}"
 
 
 class OutboxStatus(NamedTuple):
@@ -94,7 +90,7 @@ def read_status(path: Path, device: str, now: datetime) -> OutboxStatus:
     with errors_told(str(path)), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         connection.set_busy_timeout(5000)
         connection.execute("BEGIN")  # one moment for all of it
-        if not _version(connection):
+        if _is_new(connection):
             raise StoreError(f"expected an outbox at {path}, got an empty file: the first `dermedge run` fills it")
         _require_owner(connection, device)
         return status_of(connection, now, full=False)
@@ -107,10 +103,7 @@ def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> Outb
     oldest_s = 0.0 if oldest is None else max(0.0, (now - datetime.fromisoformat(oldest)).total_seconds())
     pages = connection.pragma("page_count") - connection.pragma("freelist_count")
     used_bytes = pages * connection.pragma("page_size")
-    quarantined = 0
-    if connection.pragma("user_version") == SCHEMA_VERSION:
-        query = "SELECT count(*) FROM events WHERE acknowledged_outcome = 'quarantined'"
-        quarantined = connection.execute(query).get
+    quarantined = connection.execute("SELECT count(*) FROM events WHERE acknowledged_outcome = 'quarantined'").get
     return OutboxStatus(
         backlog, oldest_s, used_bytes, full, fact(connection, "epoch"), last_seq(connection), quarantined
     )
@@ -123,16 +116,12 @@ def check_quota(max_bytes: int) -> None:
 
 
 def prepare(connection: apsw.Connection) -> None:
-    """Make the tables in a new file, or bring an older file up to date.
-
-    Raises StoreError for a file of a newer version or of another program.
-    """
+    """Make the tables in a new file. Raises StoreError for a file of another version or of another program."""
     with errors_told(connection.filename):
-        if (version := _version(connection)) == SCHEMA_VERSION:
-            return
-        with transaction(connection):
-            connection.execute(FROM_VERSION_1 if version == 1 else SCHEMA)
-            connection.pragma("user_version", SCHEMA_VERSION)
+        if _is_new(connection):
+            with transaction(connection):
+                connection.execute(SCHEMA)
+                connection.pragma("user_version", SCHEMA_VERSION)
 
 
 def claim(connection: apsw.Connection, device: str) -> str:
@@ -211,18 +200,18 @@ def errors_told(path: str) -> Iterator[None]:
         raise StoreError(f"expected the outbox at {path} to be readable and writable, got: {error}") from error
 
 
-def _version(connection: apsw.Connection) -> int:
-    """0 for a new file. Raises StoreError for a file of a newer version or of another program."""
+def _is_new(connection: apsw.Connection) -> bool:
+    """Whether nothing is in the file yet. Raises StoreError for a file of another version or of another program."""
     version: int = connection.pragma("user_version")
-    if 1 <= version <= SCHEMA_VERSION:
-        return version
+    if version == SCHEMA_VERSION:
+        return False
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if version != 0 or tables:
         raise StoreError(
             f"expected an outbox of version {SCHEMA_VERSION} at {connection.filename}, got version {version} with "
             f"{tables} tables: name another file, or use the program that wrote it"
         )
-    return 0
+    return True
 
 
 def _require_owner(connection: apsw.Connection, device: str) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
-import apsw
 import pytest
 
 from edge import wire
 from edge.errors import OutboxFullError
 from edge.outbox import MAX_BYTES_MIN, Outbox, Row
-from edge.outbox_database import read_status
-from tests.edge.tell.conftest import HandClock, MakeOutbox
+from tests.edge.tell.conftest import MakeOutbox
 from tests.edge.tell.test_outbox import LINE, acknowledge, rows_of
 
 
@@ -51,15 +49,3 @@ def test_what_was_set_aside_can_go_again(make_outbox: MakeOutbox) -> None:
     set_aside(outbox, outbox.pending(0, 3))
     assert outbox.unacknowledge_from(2) == 2
     assert (outbox.status().backlog, outbox.status().quarantined) == (2, 1)
-
-
-def test_a_file_of_version_1_is_brought_up_to_date(make_outbox: MakeOutbox, tmp_path: Path, clock: HandClock) -> None:
-    make_outbox().append_many([LINE] * 3)
-    path = tmp_path / "outbox.db"
-    with closing(apsw.Connection(str(path))) as connection:
-        connection.execute("DROP INDEX events_quarantined; ALTER TABLE events DROP COLUMN acknowledged_outcome")
-        connection.pragma("user_version", 1)
-    assert read_status(path, "handheld-7", clock.now()).backlog == 3
-    again = make_outbox()
-    assert set_aside(again, again.pending(0, 1)) == 1
-    assert read_status(path, "handheld-7", clock.now())[-1] == again.status().quarantined == 1
