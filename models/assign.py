@@ -9,6 +9,7 @@ TOP_CELLS = 8
 SCORE_POWER = 1.0
 IOU_POWER = 4.0
 """4 instead of the usual 6: the acne boxes are 5-10 px off, and a steep power would punish honest predictions."""
+SMALL_PX, LARGE_PX = 20.0, 40.0
 MIN_SIDE_PX = 14.0
 """A box smaller than this is widened for the inside test, so that every box owns a cell of the stride-8 level."""
 
@@ -35,14 +36,42 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     return inter / (area_a[:, None] + area_b[None, :] - inter + 1e-6)
 
 
+def wasserstein(a: Tensor, b: Tensor) -> Tensor:
+    """Similarity 0..1 of boxes a [..., 4] and b [..., 4], as Gaussians (Wang et al. 2021), in units of a's mean side.
+
+    It falls gently with the distance of the centres, where the IoU of small, loosely drawn boxes drops to nothing.
+    """
+    a, b = torch.broadcast_tensors(a, b)
+    centre = ((a[..., :2] + a[..., 2:]) - (b[..., :2] + b[..., 2:])) / 2
+    side = ((a[..., 2:] - a[..., :2]) - (b[..., 2:] - b[..., :2])) / 2
+    squared = centre.square().sum(-1) + side.square().sum(-1)
+    unit = (a[..., 2:] - a[..., :2]).mean(-1).clamp(min=4.0)
+    return torch.exp(-(squared + 1e-6).sqrt() / unit)
+
+
+def smallness(boxes: Tensor) -> Tensor:
+    """1 for boxes [..., 4] of at most SMALL_PX, 0 from LARGE_PX on, between them a line."""
+    side = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1).sqrt()
+    return ((LARGE_PX - side) / (LARGE_PX - SMALL_PX)).clamp(0, 1)
+
+
+def fit(boxes: Tensor, predicted: Tensor, small: str) -> Tensor:
+    """How well predicted boxes [a, 4] fit boxes [g, 4] -> [g, a], 0..1."""
+    iou = box_iou(boxes, predicted)
+    if small == "iou":
+        return iou
+    share = smallness(boxes)[:, None]
+    return iou * (1 - share) + wasserstein(boxes[:, None], predicted[None]) * share
+
+
 def assign(
-    probabilities: Tensor, predicted: Tensor, centres: Tensor, boxes: Tensor, classes: Tensor
+    probabilities: Tensor, predicted: Tensor, centres: Tensor, boxes: Tensor, classes: Tensor, small: str = "iou"
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One picture. probabilities [a, c], predicted boxes [a, 4], boxes [g, 4], classes [g].
 
     Returns the positive cells [p], their box index [p], and the target score [p] in 0..1 (1-ish for the best cell).
     """
-    iou = box_iou(boxes, predicted)
+    iou = fit(boxes, predicted, small)
     score = probabilities[:, classes].T
     sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=MIN_SIDE_PX) / 2
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2

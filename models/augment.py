@@ -23,6 +23,9 @@ MIN_SIDE_PX = 3.0
 RATIO_PX = 288
 VISIBLE_RATIO = 0.85
 """A pasted lesion's mean ratio in its darkest channel is at most this: fainter ones vanish when made small."""
+MARGIN = 1.2
+"""Side of a dermoscopy box over the side of the lesion's outline."""
+TIGHT_DEPTH_FRACTION, TIGHT_SIDE_FRACTION = 0.33, 0.5
 DARK_SPOT = 38
 CANVASES = ((320, 320), (180, 320), (240, 320), (320, 240), (320, 180))
 CANVAS_CHANCES = (0.55, 0.2, 0.13, 0.06, 0.06)
@@ -150,6 +153,28 @@ def lesion_ratio(rng: Rng, rgb: NDArray[np.uint8], picture: Picture) -> tuple[Im
     if middle > VISIBLE_RATIO:
         ratio **= np.float32(np.log(VISIBLE_RATIO) / np.log(middle))
     return ratio, box
+
+
+def tight_box(ratio: Image, box: Boxes) -> Boxes:
+    """The visible lesion inside box [4] of a ratio picture: what is at least a third as deep as its darkest part.
+
+    The given boxes carry a margin of about a fifth, which a person who outlines a lesion on a phone picture does not
+    leave. Where the outline is unclear the box is only shrunk by that fifth.
+    """
+    x0, y0, x1, y1 = (int(v) for v in box)
+    depth = np.ascontiguousarray((1 - ratio[y0:y1, x0:x1]).clip(0).max(2))
+    depth = cv2.GaussianBlur(depth, (0, 0), max(1.0, 0.02 * max(depth.shape)))
+    mask = (depth > TIGHT_DEPTH_FRACTION * np.percentile(depth, 95)).astype(np.uint8)
+    _, _, stats, centroids = cv2.connectedComponentsWithStats(mask)
+    sides = np.array([x1 - x0, y1 - y0], np.float32)
+    if len(stats) > 1:
+        best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        left, top, width, height = (float(v) for v in stats[best, :4])
+        central = bool((np.abs(centroids[best] / sides - 0.5) < 0.25).all())
+        if central and bool((np.array([width, height]) / sides > TIGHT_SIDE_FRACTION).all()):
+            return np.array([x0 + left, y0 + top, x0 + left + width, y0 + top + height], np.float32)
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 / MARGIN
+    return np.concatenate([middle - half, middle + half]).astype(np.float32)
 
 
 def paste(rng: Rng, base: Sample, ratio: Image, box: Boxes) -> bool:

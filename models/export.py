@@ -143,8 +143,8 @@ def training_facts() -> dict[str, object]:
     counts = {split: {s: len(data.load(split, s)) for s in USES} for split in data.SPLITS}
     return {
         "command": "python -m models.train && python -m models.export --trained build/models/best.npz",
-        "steps": train.STEPS,
-        "batch": train.BATCH,
+        "steps": train.Schedule().steps,
+        "batch": train.Schedule().batch,
         "seed": train.SEED,
         "pictures": counts,
         "split": "by near-duplicate group; train for gradients and calibration, val for checkpoint and thresholds, "

@@ -9,58 +9,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
-Rng = np.random.Generator
+from models.drawn_skin import SKIN_TONES, Image, Rng, furrows, noise, skin, tone, uneven
+from models.fabric import cloth, garment, plaster
+from models.face_parts import eye, lips, nostrils
+from models.look_alikes import button, chain, coin, fingers
+from models.reflections import reflections
 
-# Typical sRGB of the six Fitzpatrick types (drawn loosely around these), lightest first.
-SKIN_TONES = (
-    (244, 208, 188), (230, 180, 150), (206, 150, 118), (168, 114, 84), (118, 76, 54), (70, 46, 36),
-)  # fmt: skip
+__all__ = ["SKIN_TONES", "Image", "Rng", "drawn", "freckles", "furrows", "glare", "hair", "noise", "ruler", "skin",
+           "tone", "vignette"]  # fmt: skip
 
-
-def tone(rng: Rng) -> NDArray[np.float32]:
-    """A skin colour between two neighbouring types, jittered: RGB [3]."""
-    place = rng.uniform(0, len(SKIN_TONES) - 1)
-    low = int(place)
-    a, b = np.array(SKIN_TONES[low], np.float32), np.array(SKIN_TONES[min(low + 1, len(SKIN_TONES) - 1)], np.float32)
-    return np.asarray((a + (b - a) * (place - low)) * rng.normal(1, 0.05, 3), np.float32).clip(20, 250)
-
-
-def noise(rng: Rng, height: int, width: int, cell_px: float) -> NDArray[np.float32]:
-    """Smooth noise of about unit deviation whose blobs are cell_px wide: [height, width]."""
-    rows, cols = max(2, round(height / cell_px) + 1), max(2, round(width / cell_px) + 1)
-    small = rng.standard_normal((rows, cols), dtype=np.float32)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
-
-
-def skin(rng: Rng, height: int, width: int, mottle: float | None = None) -> Image:
-    """Plain to strongly textured skin of a random tone: mottle, pores, furrows and a slow lighting gradient."""
-    base = tone(rng)
-    mottle = float(rng.choice([0.01, 0.03, 0.08])) if mottle is None else mottle
-    light = 1 + mottle * noise(rng, height, width, rng.uniform(20, 90)) + 0.02 * noise(rng, height, width, 2.5)
-    if rng.random() < 0.5:
-        light += rng.uniform(0.01, 0.04) * noise(rng, height, width, rng.uniform(4, 10))
-    if rng.random() < 0.4:
-        light -= rng.uniform(0.02, 0.08) * furrows(rng, height, width)
-    light += rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, width, dtype=np.float32)[None]
-    light += rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    red = 1 + mottle * noise(rng, height, width, rng.uniform(15, 60))
-    picture = base * light[..., None]
-    picture[..., 1:] /= red.clip(0.7, 1.4)[..., None]
-    return np.asarray(picture, np.float32).clip(0, 255)
-
-
-def furrows(rng: Rng, height: int, width: int) -> NDArray[np.float32]:
-    """Crossing skin lines, 0..1: [height, width]."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    out = np.zeros((height, width), np.float32)
-    for _ in range(2):
-        angle, period = rng.uniform(0, np.pi), rng.uniform(7, 18)
-        phase = (x * np.cos(angle) + y * np.sin(angle)) * (2 * np.pi / period)
-        out = np.maximum(out, np.sin(phase + noise(rng, height, width, 30)).clip(0) ** 4)
-    return out
+LOOK_ALIKES = (coin, button, chain, fingers, eye, nostrils, lips, garment, plaster)
+LOOK_ALIKE_CHANCES = (0.16, 0.16, 0.1, 0.08, 0.2, 0.12, 0.04, 0.08, 0.06)
 
 
 def glare(picture: Image, rng: Rng) -> Image:
@@ -137,6 +97,32 @@ def round_thing(picture: Image, rng: Rng) -> Image:
     return out
 
 
+def scale(picture: Image, rng: Rng) -> Image:
+    """A printed centimetre scale across the picture at any angle, with numerals, on a strip or bare."""
+    height, width = picture.shape[:2]
+    long, gap, depth = int(1.5 * max(height, width)), rng.uniform(4, 14), int(rng.uniform(22, 48))
+    paper = rng.uniform(200, 255) * rng.uniform(0.9, 1, 3).astype(np.float32)
+    strip: Image = np.broadcast_to(paper, (depth, long, 3)).astype(np.float32)
+    printed = np.zeros((depth, long), np.uint8)  # 8 bits: OpenCV writes text into nothing else
+    for index in range(int(long / gap)):
+        at, length = int(index * gap), depth * (0.5 if index % 10 == 0 else 0.38 if index % 5 == 0 else 0.25)
+        cv2.line(printed, (at, 0), (at, int(length)), 255, 1, cv2.LINE_AA)
+        if index % 10 == 0:
+            cv2.putText(printed, str(index // 10), (at - 4, depth - 4), cv2.FONT_HERSHEY_PLAIN, depth / 40, 255, 1,
+                        cv2.LINE_AA)  # fmt: skip
+    ink = printed.astype(np.float32) / 255
+    bare, black = rng.random() < 0.35, float(rng.uniform(0, 60))
+    if bare:
+        strip[:] = black
+    strip = (strip + (black - strip) * ink[..., None]).astype(np.float32)
+    turn = cv2.getRotationMatrix2D((long / 2, depth / 2), float(rng.uniform(0, 360)), 1.0)
+    middle = rng.uniform(0.1, 0.9, 2) * (width, height)
+    turn[:, 2] += np.asarray(middle - (long / 2, depth / 2), turn.dtype)
+    over = cv2.warpAffine(ink if bare else np.full_like(ink, rng.uniform(0.75, 1)), turn, (width, height))
+    laid = cv2.warpAffine(strip, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(picture + (laid - picture) * over[..., None], np.float32)
+
+
 def vignette(picture: Image, rng: Rng) -> Image:
     """Dark corners, soft (lens) or sharp (dermoscope tube)."""
     height, width = picture.shape[:2]
@@ -174,10 +160,15 @@ def scene(rng: Rng, height: int, width: int) -> Image:
 
 
 def drawn(rng: Rng, height: int, width: int) -> Image:
-    """One negative: skin with several disturbances (or, seldom, no skin at all)."""
-    picture = scene(rng, height, width) if rng.random() < 0.12 else skin(rng, height, width)
-    for chance, disturb in ((0.2, freckles), (0.25, hair), (0.15, ruler), (0.2, round_thing), (0.5, glare),
-                            (0.25, vignette)):  # fmt: skip
+    """One negative: skin with several disturbances (or, seldom, no skin at all), in half of them a look-alike."""
+    kind = rng.random()
+    ground = scene if kind < 0.08 else cloth if kind < 0.16 else skin
+    picture = ground(rng, height, width)
+    if kind > 0.16 and rng.random() < 0.55:
+        for draw in rng.choice(len(LOOK_ALIKES), int(rng.integers(1, 3)), p=LOOK_ALIKE_CHANCES):
+            picture = LOOK_ALIKES[draw](picture, rng)
+    for chance, disturb in ((0.12, uneven), (0.2, freckles), (0.25, hair), (0.1, ruler), (0.06, scale),
+                            (0.08, round_thing), (0.3, glare), (0.3, reflections), (0.25, vignette)):  # fmt: skip
         if rng.random() < chance:
             picture = disturb(picture, rng)
     return picture.clip(0, 255)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import BLOCKS, HEAD_KERNEL, PYRAMID_CHANNELS, STEM_CHANNELS, TAPS
+from models.fake_quantize import ActivationGrid, weight_on_grid
 
 FROZEN_BLOCKS = 3
 """Blocks 0-2 and the stem keep their ImageNet weights: edges and colour are already good, and it saves a third."""
@@ -97,24 +98,30 @@ class Conv(nn.Module):
     """Convolution with bias, SAME padding and an optional ReLU6; computes in the dtype of its input."""
 
     def __init__(
-        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, depthwise: bool = False, act: bool = True
-    ) -> None:
+        self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, depthwise: bool = False, act: bool = True,
+        uses: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.kernel, self.stride, self.depthwise, self.act = kernel, stride, depthwise, act
         fan_in = kernel * kernel * (1 if depthwise else c_in)
         shape = (c_out, 1 if depthwise else c_in, kernel, kernel)
         self.weight = nn.Parameter(torch.randn(shape) * (2.0 / fan_in) ** 0.5)
         self.bias = nn.Parameter(torch.zeros(c_out))
+        self.grids = nn.ModuleList(ActivationGrid() for _ in range(uses))
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.depthwise:
-            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride)
+    def forward(self, x: Tensor, use: int = 0) -> Tensor:
+        """X [n, c, h, w]; a layer that several levels share has an int8 range for each `use`."""
+        grid = self.grids[use]
+        weight = weight_on_grid(self.weight) if grid.on else self.weight
+        if self.depthwise and x.device.type == "cpu":
+            y: Tensor = _Depthwise.apply(x, weight, self.bias, self.stride)
         else:
             before, after = same_padding(self.kernel, self.stride)
             if before != after:
                 x, before = functional.pad(x, (before, after, before, after)), 0
-            y = functional.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), self.stride, before)
-        return functional.relu6(y) if self.act else y
+            groups = weight.shape[0] if self.depthwise else 1
+            y = functional.conv2d(x, weight.to(x.dtype), self.bias.to(x.dtype), self.stride, before, groups=groups)
+        return grid(functional.relu6(y) if self.act else y)
 
 
 class Block(nn.Module):
@@ -127,25 +134,26 @@ class Block(nn.Module):
         self.depthwise = Conv(mid, mid, kernel, stride, depthwise=True)
         self.project = Conv(mid, c_out, act=False)
         self.residual = stride == 1 and c_in == c_out
+        self.grid = ActivationGrid()
 
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.expand is None else self.expand(x)
         y = self.project(self.depthwise(y))
-        return x + y if self.residual else y
+        return self.grid(x + y) if self.residual else y
 
 
 class Separable(nn.Module):
     """Depthwise 5x5 (linear), then pointwise with ReLU6."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, uses: int = 1) -> None:
         super().__init__()
-        self.depthwise = Conv(channels, channels, HEAD_KERNEL, depthwise=True, act=False)
+        self.depthwise = Conv(channels, channels, HEAD_KERNEL, depthwise=True, act=False, uses=uses)
         with torch.no_grad():
             self.depthwise.weight.mul_(0.7)
-        self.pointwise = Conv(channels, channels)
+        self.pointwise = Conv(channels, channels, uses=uses)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
+    def forward(self, x: Tensor, use: int = 0) -> Tensor:
+        return self.pointwise(self.depthwise(x, use), use)
 
 
 class Detector(nn.Module):
@@ -162,10 +170,11 @@ class Detector(nn.Module):
                 taps.append(out)
         self.blocks = nn.ModuleList(blocks)
         self.lateral = nn.ModuleList(Conv(c, PYRAMID_CHANNELS, act=False) for c in taps)
+        self.merged = nn.ModuleList(ActivationGrid() for _ in taps[1:])
         self.smooth = nn.ModuleList(Separable(PYRAMID_CHANNELS) for _ in taps)
-        self.tower = nn.ModuleList(Separable(PYRAMID_CHANNELS) for _ in range(2))
-        self.classify = Conv(PYRAMID_CHANNELS, classes, act=False)
-        self.locate = Conv(PYRAMID_CHANNELS, 4, act=False)
+        self.tower = nn.ModuleList(Separable(PYRAMID_CHANNELS, uses=len(taps)) for _ in range(2))
+        self.classify = Conv(PYRAMID_CHANNELS, classes, act=False, uses=len(taps))
+        self.locate = Conv(PYRAMID_CHANNELS, 4, act=False, uses=len(taps))
         with torch.no_grad():
             self.classify.weight.mul_(0.05)
             self.classify.bias.fill_(float(torch.logit(torch.tensor(PRIOR_PROBABILITY))))
@@ -187,18 +196,18 @@ class Detector(nn.Module):
                 taps.append(x)
         levels: list[Tensor] = []
         above: Tensor | None = None
-        for tap, lateral in zip(reversed(taps), reversed(list(self.lateral)), strict=True):
-            merged: Tensor = lateral(tap)
+        for index in reversed(range(len(taps))):
+            merged: Tensor = self.lateral[index](taps[index])
             if above is not None:
-                merged = merged + functional.interpolate(above, scale_factor=2, mode="nearest")
-            above = self.smooth[len(taps) - 1 - len(levels)](merged)
+                merged = self.merged[index](merged + functional.interpolate(above, scale_factor=2, mode="nearest"))
+            above = self.smooth[index](merged)
             levels.append(above)
         out = []
-        for level in reversed(levels):
+        for use, level in enumerate(reversed(levels)):
             features = level
             for layer in self.tower:
-                features = layer(features)
-            out.append((self.classify(features), self.locate(features)))
+                features = layer(features, use)
+            out.append((self.classify(features, use), self.locate(features, use)))
         return out
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -9,9 +12,10 @@ from numpy.typing import NDArray
 
 from models.architecture import INPUT_PX, MEAN, NMS_IOU, STD, STRIDES
 from models.assign import cells
-from models.data import Picture
+from models.data import load
 from models.loss import decode, flatten
 from models.network import Detector
+from models.options import CLEAN_SOURCES
 
 KEEP = 100
 Floats = NDArray[np.float32]
@@ -59,35 +63,49 @@ def average_precision(found: list[tuple[Floats, Floats]], truth: list[Floats], t
 
 
 @torch.no_grad()
-def predict(net: Detector, pictures: list[Picture]) -> list[tuple[Floats, Floats]]:
-    """Per picture: boxes [n, 4] in source px and scores [n, classes] before the choice of one label; square inputs."""
-    centres, steps = cells(INPUT_PX, STRIDES)
+def predict(
+    net: Detector, images: Sequence[NDArray[Any]], sizes: Sequence[tuple[int, int]]
+) -> list[tuple[Floats, Floats]]:
+    """Images [320, 320, 3] and their pictures' (width, height) px: boxes [n, 4] in the picture's px and scores.
+
+    Scores [n, classes] are those before the choice of one label.
+    """
+    device = next(net.parameters()).device
+    centres, steps = (each.to(device) for each in cells(INPUT_PX, STRIDES))
     out = []
-    for start in range(0, len(pictures), 16):
-        part = pictures[start : start + 16]
-        images = np.stack([cv2.resize(p.rgb(), (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA) for p in part])
-        x = torch.from_numpy((images.transpose(0, 3, 1, 2).astype(np.float32) - MEAN) / STD)
+    for start in range(0, len(images), 16):
+        part = np.stack(images[start : start + 16])
+        x = torch.from_numpy((part.transpose(0, 3, 1, 2).astype(np.float32) - MEAN) / STD).to(device)
         logits, distances = flatten(net(x.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)))
-        boxes = decode(distances, centres, steps).clamp(0, INPUT_PX).numpy()
-        scores = logits.sigmoid().numpy()
-        for picture, b, s in zip(part, boxes, scores, strict=True):
+        boxes = decode(distances, centres, steps).clamp(0, INPUT_PX).cpu().numpy()
+        scores = logits.sigmoid().cpu().numpy()
+        for (width, height), b, s in zip(sizes[start : start + 16], boxes, scores, strict=True):
             keep = nms(b, s.max(1))
-            scale = np.array([picture.width_px, picture.height_px] * 2, np.float32) / INPUT_PX
-            out.append((b[keep] * scale, s[keep]))
+            out.append((b[keep] * np.array([width, height] * 2, np.float32) / INPUT_PX, s[keep]))
     return out
 
 
-def quick_eval(net: Detector, pictures: list[Picture]) -> dict[str, float]:
-    """dermoscopy_ap50, acne_ap50, acne_ap30 and the best score on lesion-free pictures."""
-    figures: dict[str, float] = {}
-    found = predict(net, pictures)
-    for name, source, label in (("dermoscopy", "trc_dermoscopy", 0), ("acne", "acne04_faces", 1)):
-        chosen = [i for i, p in enumerate(pictures) if p.source == source]
-        best = [(found[i][0][found[i][1].argmax(1) == label], found[i][1][found[i][1].argmax(1) == label, label])
-                for i in chosen]  # fmt: skip
-        truth = [pictures[i].boxes_px for i in chosen]
-        for threshold in (0.5, 0.3):
-            figures[f"{name}_ap{int(threshold * 100)}"] = round(average_precision(best, truth, threshold), 4)
-    clean = [float(found[i][1].max(initial=0)) for i, p in enumerate(pictures) if p.source == "neg_healthy_crops"]
-    figures["healthy_best_score"] = round(max(clean, default=0.0), 4)
-    return figures
+class ValSets:
+    """The val pictures, decoded once, and what a network scores on them: called with the network."""
+
+    def __init__(self, licence: str = "all") -> None:
+        names = ("trc_dermoscopy", "acne04_faces", "neg_healthy_crops")
+        self.pictures = [p for name in names for p in load("val", name) if licence == "all" or name in CLEAN_SOURCES]
+        self.images = [cv2.resize(p.rgb(), (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA) for p in self.pictures]
+
+    def __call__(self, net: Detector) -> dict[str, float]:
+        """AP by source, the best score on healthy skin, and `score`, by which a checkpoint is chosen."""
+        figures: dict[str, float] = {}
+        sizes = [(p.width_px, p.height_px) for p in self.pictures]
+        found = predict(net, self.images, sizes)
+        for name, source, label in (("dermoscopy", "trc_dermoscopy", 0), ("acne", "acne04_faces", 1)):
+            chosen = [i for i, p in enumerate(self.pictures) if p.source == source]
+            best = [(found[i][0][found[i][1].argmax(1) == label], found[i][1][found[i][1].argmax(1) == label, label])
+                    for i in chosen]  # fmt: skip
+            truth = [self.pictures[i].boxes_px for i in chosen]
+            for threshold in (0.3, 0.5, 0.75):
+                figures[f"{name}_ap{int(threshold * 100)}"] = round(average_precision(best, truth, threshold), 4)
+        healthy = [i for i, p in enumerate(self.pictures) if p.source == "neg_healthy_crops"]
+        figures["healthy_best_score"] = round(max(float(found[i][1].max(initial=0)) for i in healthy), 4)
+        figures["score"] = figures["dermoscopy_ap50"] + 0.5 * figures["acne_ap30"]
+        return figures

@@ -10,17 +10,25 @@ from models.architecture import INPUT_PX
 from models.augment import Sample
 from models.data import Picture, load
 from models.negatives import Rng
+from models.options import CLEAN_SOURCES, Options
 
-# (kind, chance). Dermoscopy as it is, pasted lesions, faces, and negatives of three sorts.
-MIX = (("dermoscopy", 0.34), ("paste", 0.26), ("face", 0.22), ("drawn", 0.10), ("healthy", 0.03), ("clear", 0.05))
+MIX = {"dermoscopy": 0.34, "paste": 0.26, "drawn": 0.10, "healthy": 0.03, "clear": 0.05}
+"""Dermoscopy as it is, pasted lesions and negatives of three sorts, in these proportions beside the faces' share."""
+
+LOOK_ALIKE_CHANCE = 0.3
+"""Of a drawn button, eye or plaster on real lesion-free skin."""
 
 
 class Samples:
     """Sample number i of a seed, from the train split alone. Pictures are decoded once and kept (about 1.3 GB)."""
 
-    def __init__(self, seed: int, length: int, pictures: list[Picture] | None = None) -> None:
-        self.seed, self.length = seed, length
+    def __init__(
+        self, seed: int, length: int, options: Options | None = None, pictures: list[Picture] | None = None
+    ) -> None:
+        self.seed, self.length, self.options = seed, length, options or Options()
         pictures = load("train") if pictures is None else pictures
+        if self.options.licence == "clean":
+            pictures = [picture for picture in pictures if picture.source in CLEAN_SOURCES]
         if any(picture.split != "train" for picture in pictures):
             raise ValueError("expected pictures of the train split only; val chooses, test reports")
         self.pictures = pictures
@@ -29,6 +37,9 @@ class Samples:
         self.dermoscopy = by_source.get("trc_dermoscopy", [])
         self.faces = by_source.get("acne04_faces", [])
         self.healthy = by_source.get("neg_healthy_crops", [])
+        faces = self.options.faces if self.faces else 0.0
+        rest = (1 - faces) / sum(MIX.values())
+        self.mix = {"face": faces, **{kind: share * rest for kind, share in MIX.items()}}
 
     def __len__(self) -> int:
         return self.length
@@ -37,7 +48,7 @@ class Samples:
         """RGB uint8 [320, 320, 3], boxes [n, 4] in input px, classes [n]."""
         rng = np.random.default_rng([self.seed, index])
         size = augment.CANVASES[int(rng.choice(len(augment.CANVASES), p=augment.CANVAS_CHANCES))]
-        kind = str(rng.choice([name for name, _ in MIX], p=[chance for _, chance in MIX]))
+        kind = str(rng.choice(list(self.mix), p=list(self.mix.values())))
         sample: Sample = getattr(self, f"_{kind}")(rng, size)
         return self._finish(rng, sample)
 
@@ -61,7 +72,8 @@ class Samples:
             rgb, picture = self._pick(rng, self.dermoscopy)
             lesion = augment.lesion_ratio(rng, rgb, picture)
             if lesion is not None:
-                augment.paste(rng, base, *lesion)
+                ratio, box = lesion
+                augment.paste(rng, base, ratio, augment.tight_box(ratio, box) if self.options.tight else box)
         return base
 
     def _skin(self, rng: Rng, size: tuple[int, int]) -> Sample:
@@ -72,7 +84,7 @@ class Samples:
             if rng.random() < 0.15:
                 image = negatives.freckles(image, rng)
             return Sample(image, *augment.empty())
-        if kind < 0.7:
+        if kind < 0.7 or not self.faces:
             rgb, picture = self._pick(rng, self.healthy)
             sample = augment.random_window(rng, rgb, picture, size, 0.5, 1.0)
             chance = 0.7
@@ -100,11 +112,19 @@ class Samples:
         if rng.random() < 0.4:
             middle = np.median(sample.image.reshape(-1, 3)[::37], 0).astype(np.float32).clip(30, 255)
             augment.retint(sample, middle, negatives.tone(rng))
-        return sample
+        return self._beside(rng, sample)
 
     def _clear(self, rng: Rng, size: tuple[int, int]) -> Sample:
-        rgb, picture = self._pick(rng, self.faces if rng.random() < 0.75 else self.dermoscopy)
-        return augment.clear_window(rng, rgb, picture, size) or self._drawn(rng, size)
+        rgb, picture = self._pick(rng, self.faces if self.faces and rng.random() < 0.75 else self.dermoscopy)
+        sample = augment.clear_window(rng, rgb, picture, size)
+        return self._drawn(rng, size) if sample is None else self._beside(rng, sample)
+
+    def _beside(self, rng: Rng, sample: Sample) -> Sample:
+        """Real skin, often with a drawn look-alike on it."""
+        if rng.random() < LOOK_ALIKE_CHANCE:
+            draw = negatives.LOOK_ALIKES[int(rng.choice(len(negatives.LOOK_ALIKES), p=negatives.LOOK_ALIKE_CHANCES))]
+            sample.image = draw(sample.image, rng)
+        return sample
 
     def _finish(self, rng: Rng, sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]:
         image = sample.image

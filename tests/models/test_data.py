@@ -37,7 +37,7 @@ def test_training_and_calibration_open_train_pictures_only(data_folder: Path, mo
 
     monkeypatch.setattr(cv2, "imread", imread)
     chosen = data.load("train", "neg_healthy_crops") + data.load("train", "trc_dermoscopy")[:20]
-    Samples(1, 10, [*chosen, *data.load("train", "acne04_faces")[:20]])
+    Samples(1, 10, pictures=[*chosen, *data.load("train", "acne04_faces")[:20]])
     for picture in calibration.chosen():
         picture.rgb()
     train = {p.file for p in data.load("train")}
@@ -47,7 +47,7 @@ def test_training_and_calibration_open_train_pictures_only(data_folder: Path, mo
 
 def test_samples_refuse_pictures_of_another_split(data_folder: Path) -> None:
     with pytest.raises(ValueError, match="train split only"):
-        Samples(1, 10, data.load("test", "neg_healthy_crops", data_folder))
+        Samples(1, 10, pictures=data.load("test", "neg_healthy_crops", data_folder))
 
 
 def test_a_missing_folder_names_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from models import augment, negatives
 from models.data import Picture
-from models.samples import MIX, Samples
+from models.options import Options
+from models.samples import Samples
 
 MODELS = Path(augment.__file__).parent
 
@@ -105,7 +107,7 @@ def mixed() -> Samples:
             return pixels
 
     loaded = [Loaded(**{name: getattr(p, name) for name in p.__dataclass_fields__}) for p in pictures]
-    return Samples(11, 1000, list(loaded))
+    return Samples(11, 1000, pictures=list(loaded))
 
 
 def test_a_sample_depends_on_seed_and_index_only(mixed: Samples) -> None:
@@ -131,6 +133,24 @@ def test_boxes_of_samples_lie_inside_and_have_an_extent(mixed: Samples) -> None:
     assert seen > 50
 
 
-def test_the_mix_adds_up() -> None:
-    assert sum(chance for _, chance in MIX) == pytest.approx(1)
+def test_the_mix_adds_up(mixed: Samples) -> None:
+    clean = Samples(1, 1, Options(licence="clean"), mixed.pictures)
+    assert sum(mixed.mix.values()) == pytest.approx(1)
+    assert sum(clean.mix.values()) == pytest.approx(1)
+    assert (mixed.mix["face"], clean.mix["face"]) == (Options().faces, 0)
+
+
+def test_clean_licences_leave_the_faces_out(mixed: Samples) -> None:
+    clean = Samples(11, 100, Options(licence="clean"), mixed.pictures)
+    assert {p.source for p in clean.pictures} == {"trc_dermoscopy", "neg_healthy_crops"}
+    assert not any(clean[index][2].any() for index in range(40))
+
+
+def test_a_tight_box_fits_what_is_seen_of_the_lesion() -> None:
+    ratio = np.ones((100, 100, 3), np.float32)
+    cv2.circle(ratio, (50, 50), 25, (0.4, 0.3, 0.3), -1)
+    tight = augment.tight_box(ratio, np.array([15, 15, 85, 85], np.float32))
+    assert np.abs(tight - [25, 25, 76, 76]).max() <= 3
+    faint = augment.tight_box(np.ones((100, 100, 3), np.float32), np.array([20, 20, 80, 80], np.float32))
+    assert faint == pytest.approx([25, 25, 75, 75])
     assert sum(augment.CANVAS_CHANCES) == pytest.approx(1)

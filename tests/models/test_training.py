@@ -19,6 +19,7 @@ from models.graph import build, load_weights, mac  # noqa: E402
 from models.initial import unit_scale  # noqa: E402
 from models.loss import decode, detection_loss, flatten  # noqa: E402
 from models.network import Conv, Detector, load_backbone  # noqa: E402
+from models.options import Options  # noqa: E402
 from models.parity import LIMIT, PICTURES, largest_difference  # noqa: E402
 
 pytestmark = [
@@ -76,7 +77,7 @@ def test_the_loss_falls_on_a_tiny_set() -> None:
     centres, steps = cells(INPUT_PX, STRIDES)
     losses = []
     for _ in range(40):
-        loss, _, _ = detection_loss(net(images), centres, steps, boxes, classes)
+        loss, _, _ = detection_loss(net(images), centres, steps, boxes, classes, Options())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
