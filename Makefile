@@ -9,10 +9,10 @@ PARTS ?= core
 FRAMES ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop train export evaluate screenshots clean
+.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate screenshots clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## environment, install, and the whole sentence in one room, on drawn skin
 	$(BIN)/dermedge demo $(ARGS)
@@ -20,7 +20,7 @@ demo: $(VENV)/.demo  ## environment, install, and the whole sentence in one room
 test: python  ## environment, install, and all core tests with minutes per part
 	$(PYTHON) .ci/parts.py $(PARTS)
 
-test-heavy: python  ## the tests that need TensorFlow or PyTorch, in the workshop's environment
+test-heavy: python  ## the tests that need TensorFlow, PyTorch, MediaPipe or tflite-runtime, in environments of their own
 	$(PYTHON) .ci/parts.py heavy
 
 lint: lint-style lint-types lint-imports  ## ruff, mypy --strict, import-linter
@@ -86,3 +86,18 @@ packages:  ## Debian's mosquitto, chromium and fonts-noto-cjk, where they are mi
 # that has the CPU build.
 workshop: python  ## TensorFlow and PyTorch, in an environment outside the clone
 	@sh .ci/workshop "$(PYTHON)" "$(WORKSHOP)"
+
+# A subprocess of the converter; what it pins does not go with the workshop's TensorFlow and numpy.
+onnx-environment: python  ## onnx2tf and ONNX Runtime, in an environment outside the clone; Python 3.11 or 3.12
+	@$(PYTHON) .ci/parts.py requirements onnx | \
+	  sh .ci/environment "$(PYTHON)" "$(CACHE)/onnx" 'import onnx, onnx2tf, onnxruntime, tensorflow'
+
+# The second engine, beside the oldest versions that setup.cfg allows of everything else.
+tflite-environment: python  ## tflite-runtime, in an environment outside the clone; Python 3.11 only
+	@$(PYTHON) .ci/parts.py oldest runtime tflite test | grep -v '^ai-edge-litert' | \
+	  sh .ci/environment "$(PYTHON)" "$(CACHE)/tflite" 'import tflite_runtime.interpreter, cv2, pytest'
+
+# MediaPipe brings an OpenCV of its own under the same name.
+mediapipe-environment: python  ## MediaPipe, in an environment outside the clone
+	@$(PYTHON) .ci/parts.py requirements runtime mediapipe test | grep -v '^opencv-python-headless' | \
+	  sh .ci/environment "$(PYTHON)" "$(CACHE)/mediapipe" 'import mediapipe, ai_edge_litert.interpreter, cv2, pytest'

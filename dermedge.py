@@ -40,6 +40,13 @@ COMMANDS = {
     "hub": Command("hub.cli", "hub", "the receiver: init, device add, ingest, serve"),
     "firmware": Command("firmware_cfg.cli", "runtime", "list, show and validate the boards' profiles"),
     "bench": Command("benchmarks.cli", "runtime", "measure each stage on this machine"),
+    "convert": Command(
+        "convert.cli", "convert", "a trained model into an int8 bundle that is judged before it is written"
+    ),
+    "inspect": Command("convert.cli_inspect", "runtime", "what a model is made of; whether the runtime takes it"),
+    "verify": Command(
+        "convert.cli_verify", "runtime", "a bundle's hashes, card and gate; its answers to a drawn picture"
+    ),
     "witness": Command("witness", "runtime", "recount a finished run from what it left: lost, doubled"),
 }
 

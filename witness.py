@@ -1,7 +1,8 @@
 """`dermedge witness`: recount what a run left behind, trusting nobody's counters.
 
 Reads three files with the standard library alone: the device's ledger.jsonl (an `intend` line fsynced before each
-outbox transaction, a `committed` line after it), the outbox, and the hub's database. It opens no seal.
+outbox transaction, a `committed` line after it, a `voided` line before an event is given up), the outbox, and the hub's
+database. It opens no seal.
 
 lost       committed on the device, and neither stored at the hub nor waiting in the outbox for its acknowledgement
 doubled    stored or counted more than once at the hub: the same event, bytes, place in the order, or finding
@@ -84,20 +85,25 @@ def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
 
 @dataclass(slots=True)
 class _Noted:
-    """intended: event → SHA-256 of its sealed bytes. committed: event → its place in the order."""
+    """intended: event → SHA-256 of its sealed bytes. committed: event → its place in the order.
+
+    voids: event → SHA-256 of what may stand in its place since it was given up.
+    """
 
     intended: dict[str, str]
     committed: dict[str, int]
+    voids: dict[str, set[str]]
     repeated: int = 0
     conflicting: int = 0
 
     def contradicts(self, event: str, digest: str, seq: int) -> bool:
         """Whether a database says otherwise of this event than the ledger."""
-        return self.intended.get(event, digest) != digest or self.committed.get(event, seq) != seq
+        is_other = self.intended.get(event, digest) != digest and digest not in self.voids.get(event, ())
+        return is_other or self.committed.get(event, seq) != seq
 
 
 def _read_ledger(ledger: Path) -> _Noted:
-    noted = _Noted({}, {})
+    noted = _Noted({}, {}, {})
     lines = ledger.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
@@ -113,6 +119,9 @@ def _read_ledger(ledger: Path) -> _Noted:
         elif what == "committed":
             noted.repeated += event in noted.committed
             noted.conflicting += noted.committed.setdefault(event, value) != value or event not in noted.intended
+        elif what == "voided":
+            noted.voids.setdefault(event, set()).add(value)
+            noted.conflicting += event not in noted.intended
     return noted
 
 

@@ -6,8 +6,9 @@
     parts.py core heavy      core; then the heavy parts whose files changed since they last passed; then the others in
                              turn until 65 minutes have gone (what .ci/run asks for)
     parts.py requirements EXTRA…   the requirements behind extras of setup.cfg, one a line
+    parts.py oldest EXTRA…         the same, each at its lower bound
 
-The environment is DERMEDGE_VENV or .venv; the heavy parts run in the workshop's.
+The environment is DERMEDGE_VENV or .venv; the heavy parts run in those that .ci/heavy_parts.py names.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +30,13 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from heavy_parts import ENVIRONMENTS, HEAVY
+
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dermedge"
 RECORDS = CACHE / "ci"
 ENVIRONMENT = ROOT / os.environ.get("DERMEDGE_VENV", ".venv")
-WORKSHOP = CACHE / "workshop"
 
 CORE_AIM_S = 20 * 60
 LAST_START_S = 65 * 60
@@ -46,35 +49,6 @@ PREPARATION = {
 }
 ROOMS_FIRST = ("edge", "contracts", "firmware_cfg", "convert", "models", "hub", "end_to_end", "faults")
 NO_TESTS_COLLECTED = 5
-
-
-class HeavyPart(NamedTuple):
-    """Tests under `tests` with `marker`; due when a file in `watched` or a requirement of `extras` has changed."""
-
-    marker: str
-    tests: str
-    watched: tuple[str, ...]
-    extras: tuple[str, ...] = ()
-
-
-WORKSHOP_EXTRAS = ("models", "dev")
-A_MODEL_PASSES = (
-    "convert",
-    "edge/bundle.py",
-    "edge/detect.py",
-    "edge/frame.py",
-    "edge/inference",
-    "edge/pictures.py",
-    "edge/preprocess.py",
-)
-HEAVY = {
-    "workshop: models": HeavyPart(
-        "heavy_workshop", "tests/models", ("models", "edge/bundles", "tests/models", *A_MODEL_PASSES), WORKSHOP_EXTRAS
-    ),
-    "workshop: convert": HeavyPart(
-        "heavy_workshop", "tests/convert", ("tests/convert", *A_MODEL_PASSES), WORKSHOP_EXTRAS
-    ),
-}
 
 
 class Result(NamedTuple):
@@ -183,18 +157,43 @@ def heavy(session: Session, *, everything: bool) -> None:
     digests = {name: content_hash(part.watched, part.extras) for name, part in HEAVY.items()}
     records = {name: read_record(name) for name in HEAVY}
     due = sorted(HEAVY, key=lambda name: (records[name]["sha256"] == digests[name], records[name]["passed_at"]))
-    ready = False
+    lacking: dict[str, str] = {}
     for name in due:
         if not everything and session.elapsed_s > LAST_START_S:
             session.not_run[name] = f"{LAST_START_S // 60} minutes have gone"
             continue
-        if not ready and not session.check("workshop", ["make", "workshop"]):
-            session.not_run.update(dict.fromkeys(due, "the workshop's environment could not be made"))
-            return
-        ready = True
         part = HEAVY[name]
-        if session.tests(name, WORKSHOP / "bin" / "python", ["-m", part.marker, part.tests]):
+        for each in part.environments:
+            if each not in lacking:
+                lacking[each] = prepare(session, each)
+        why_not = next(filter(None, map(lacking.get, part.environments)), "")
+        if why_not:
+            session.not_run[name] = why_not
+        elif session.tests(name, CACHE / part.environments[0] / "bin" / "python", ["-m", part.marker, *part.tests]):
             write_record(name, digests[name])
+
+
+def prepare(session: Session, name: str) -> str:
+    """Make an environment, or bring it up to date; why there is none, or nothing."""
+    environment = ENVIRONMENTS[name]
+    python = interpreter(environment.pythons)
+    if python is None:
+        return f"{environment.reason}, and there is no Python {' or '.join(environment.pythons)} on this machine"
+    if session.check(name, ["make", environment.target, f"PYTHON={python}"]):
+        return ""
+    return f"the environment {name} could not be made"
+
+
+def interpreter(versions: Sequence[str]) -> str | None:
+    """A Python of one of these versions, or ours where any will do: our own, or the first that PATH has."""
+    if not versions or f"{sys.version_info.major}.{sys.version_info.minor}" in versions:
+        return sys.executable
+    for version in versions:
+        found = shutil.which(f"python{version}")
+        # A version manager may have a program of that name on PATH for a version that is not there.
+        if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return found
+    return None
 
 
 def content_hash(watched: Sequence[str], extras: Sequence[str] = ()) -> str:
@@ -258,13 +257,18 @@ def requirements(extras: Sequence[str]) -> list[str]:
     return sorted({line for extra in extras for line in table[extra].splitlines() if line})
 
 
+def oldest(extras: Sequence[str]) -> list[str]:
+    """The requirements with each lower bound as the version that is meant."""
+    return [line.replace(">=", "==", 1) for line in requirements(extras)]
+
+
 def minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f}"
 
 
 def main(words: Sequence[str]) -> int:
-    if words[:1] == ["requirements"]:
-        print("\n".join(requirements(words[1:])))
+    if words and words[0] in (listing := {"requirements": requirements, "oldest": oldest}):
+        print("\n".join(listing[words[0]](words[1:])))
         return 0
     if not words or set(words) - {"core", "heavy"}:
         print(__doc__, file=sys.stderr)

@@ -10,36 +10,21 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import DermedgeError
+from convert.errors import ConvertError
+from convert.tensors import Tensor, check_full_integer, interface
+
+__all__ = ["RECIPE", "QuantizeError", "Tensor", "check_full_integer", "interface", "quantize", "to_float"]
 
 Floats = NDArray[np.float32]
 RECIPE = "static_wi8_ai8"
 """Static: weights int8 per channel, activations int8 per tensor."""
-_INTEGER = frozenset({"int8", "int32", "int64", "bool"})
-_FORBIDDEN_OPS = frozenset({"QUANTIZE", "DEQUANTIZE", "FLEX"})
-
-
-class QuantizeError(DermedgeError, ValueError):
-    """The converter's result is not the full-integer file that was asked for."""
-
-    exit_code = 65
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One tensor of a TFLite file's interface. scale 0 for a tensor that is not quantised."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero_point: int
+QuantizeError = ConvertError
+"""The converter's result is not the full-integer file that was asked for."""
 
 
 def quantize(model: Any, representative: Iterable[Floats], input_range: tuple[float, float]) -> bytes:
@@ -92,48 +77,3 @@ def _full_range(representative: Iterable[Floats], input_range: tuple[float, floa
         yield picture
     if count == 0:
         raise QuantizeError("expected representative pictures, got none: calibrate with at least a few dozen")
-
-
-def _interpreter(content: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-def interface(content: bytes) -> tuple[list[Tensor], list[Tensor]]:
-    """Inputs and outputs of a TFLite file, in the file's order."""
-    interpreter = _interpreter(content)
-
-    def describe(details: Iterable[dict[str, Any]]) -> list[Tensor]:
-        return [
-            Tensor(
-                str(each["name"]),
-                tuple(int(side) for side in each["shape"]),
-                np.dtype(each["dtype"]).name,
-                float(each["quantization"][0]),
-                int(each["quantization"][1]),
-            )
-            for each in details
-        ]
-
-    return describe(interpreter.get_input_details()), describe(interpreter.get_output_details())
-
-
-def check_full_integer(content: bytes) -> None:
-    """Raise QuantizeError if any tensor is float or any op converts between float and integer."""
-    interpreter = _interpreter(content)
-    floats = [
-        str(each["name"])
-        for each in interpreter.get_tensor_details()
-        if np.dtype(each["dtype"]).name not in _INTEGER and each["name"]
-    ]
-    ops = [str(each["op_name"]) for each in interpreter._get_ops_details()]
-    converting = sorted({op for op in ops if op in _FORBIDDEN_OPS or op.startswith("Flex")})
-    if floats or converting:
-        raise QuantizeError(
-            f"expected integer tensors only and no conversion inside, got float tensors {floats[:3]} and ops "
-            f"{converting}: this graph cannot be quantised whole"
-        )

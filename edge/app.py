@@ -42,6 +42,11 @@ BACKLOG_EVERY_S = 1.0
 """How often the screen has the outbox count what waits; its messages come more often."""
 MOTION_FRAMES = 3
 """Frames this many intervals apart still tell a hand that moves; more, and between them it may have been anywhere."""
+UNJUDGED = {
+    "agreement": "the model {} {} was only compared with its float form, on no known answers; its card says: {}",
+    "none": "nobody has judged what conversion left of the model {} {}; its card says: {}",
+}
+"""By the card's gate_kind: what is said of a model whose conversion was not judged on the task."""
 WEAK_FRACTION = 0.5
 """Scores from this fraction of the lowest label's threshold on may carry a track on (edge/track.py)."""
 
@@ -76,6 +81,8 @@ class App:
         operator = open_operator(config)
         model = bundle.load(Path(config.inference.bundle) if config.inference.bundle else None)
         self.card = model.card
+        if self.card.gate_kind != "task":
+            _log.warning("%s", UNJUDGED[self.card.gate_kind].format(self.card.name, self.card.version, self.card.gate))
         override = config.detect.score_threshold
         thresholds = {each.name: each.score_threshold if override is None else override for each in self.card.labels}
         weak = WEAK_FRACTION * min(thresholds.values())

@@ -35,8 +35,10 @@ class Chain(NamedTuple):
     recipients: Sequence[RecipientKey]
     signer: Ed25519PrivateKey
 
-    def link(self, seq: int, prev_hash: str, body: Body, priority: wire.Priority, now: datetime) -> Link:
-        """Seal a body as message `seq`.
+    def link(
+        self, seq: int, prev_hash: str, body: Body, priority: wire.Priority, now: datetime, event_id: str = ""
+    ) -> Link:
+        """Seal a body as message `seq`; under a new id, unless it has one.
 
         Raises WireError for one that its reader would refuse, or that is too large to travel: found out later, it
         would be lost.
@@ -48,7 +50,7 @@ class Chain(NamedTuple):
             device=self.device,
             epoch=self.epoch,
             seq=seq,
-            event_id=uuid7(now),
+            event_id=event_id or uuid7(now),
             priority=priority,
             prev_hash=prev_hash,
         )

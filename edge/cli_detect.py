@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import EX_DATA, PictureError, StoreError, UsageError, printable
 
 if TYPE_CHECKING:
+    from edge.bundle import Card
     from edge.detect import Detection, Detector
     from edge.frame import Pixels
     from edge.quality import QualityJudge
+    from edge.tiles import TiledDetector
 
 PROGRESS_FROM_PICTURES = 20
 
@@ -23,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="a model bundle (default: the one that ships)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     parser.add_argument("--score-threshold", type=float, metavar="T", help="report scores from T on; 0 keeps all")
+    parser.add_argument(
+        "--tile", action="store_true", help="look at overlapping tiles as well: finds smaller lesions, takes longer"
+    )
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of the engine (default: 2)")
     parser.add_argument("--backend", default="litert", help="inference backend (default: litert)")
     parser.add_argument("--annotate", type=Path, metavar="DIR", help="write each picture with its boxes to DIR")
@@ -34,13 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.detect import Detector
     from edge.pictures import read_picture
     from edge.quality import QualityJudge
+    from edge.tiles import TiledDetector
 
     _check(arguments)
-    settings = Inference(backend=arguments.backend, threads=arguments.threads)
-    detector = Detector(bundle.load(arguments.bundle), settings, Detect(score_threshold=arguments.score_threshold))
+    settings = Detect(score_threshold=arguments.score_threshold)
+    inference = Inference(backend=arguments.backend, threads=arguments.threads)
+    plain = Detector(bundle.load(arguments.bundle), inference, settings)
+    detector = TiledDetector(plain, settings) if arguments.tile else plain
     judge = QualityJudge(Quality())
     paths, exit_code = _expand(arguments.inputs)
     if not arguments.json and paths:
+        print(_meaning(detector.bundle.card))
         print(f"{'label':<20} {'score':>6}  {'box (x_min y_min x_max y_max)':<32} picture")
     for index, path in enumerate(paths):
         _progress(index, len(paths))
@@ -92,7 +101,7 @@ def _expand(inputs: list[str]) -> tuple[list[Path], int]:
     return paths, exit_code
 
 
-def look(path: Path, rgb: Pixels, detector: Detector, judge: QualityJudge) -> dict[str, Any]:
+def look(path: Path, rgb: Pixels, detector: Detector | TiledDetector, judge: QualityJudge) -> dict[str, Any]:
     """One answer of the contract. The model always runs: quality is reported, it filters nothing.
 
     Raises PictureError where the picture is more than this machine can process: the others are still answered.
@@ -123,6 +132,17 @@ def look(path: Path, rgb: Pixels, detector: Detector, judge: QualityJudge) -> di
             "decode": round(latency.decode_ms, 3),
         },
     }
+
+
+def _meaning(card: Card) -> str:
+    """What a score is, by the card."""
+    plain = [label.name for label in card.labels if label.calibration is None]
+    if not plain:
+        return (
+            "A score is a probability, calibrated on pictures like those that the card names; elsewhere it may be off."
+        )
+    which = "A score" if len(plain) == len(card.labels) else f"A score of {', '.join(plain)}"
+    return f"{which} is no probability: it ranks boxes of one label, and means nothing beyond that."
 
 
 def _json(answer: dict[str, Any]) -> str:

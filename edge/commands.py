@@ -1,25 +1,36 @@
-"""What the hub tells this device to do: verified, opened, done once, and answered.
+"""What the hub tells this device to do: verified, opened, done once and in order, and answered.
 
-A command is kept as it came, sealed to this device, beside the sealed response; the same command again is answered by
-the same bytes. One that cannot be verified or opened is not answered: an answer would tell a forger something.
+Commands have an epoch and a seq, as events have; one is done when it is the next of its epoch, and what comes too early
+is left, because the hub sends it again. Each is recorded with its sealed response, whatever the outcome; the same
+command again is answered by the same bytes. One that cannot be verified or opened is not answered: an answer would tell
+a forger something.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from edge import events, wire
+from edge import events, failpoints, wire
 from edge.chain import Chain
 from edge.clock import Clock
 from edge.errors import SealError, WireError
 from edge.identity import Identity
 from edge.outbox import Outbox
-from edge.outbox_database import fact, put_fact, transaction
+from edge.outbox_database import fact, last_seq, put_fact, transaction
+from edge.outbox_rows import first_unacknowledged
 from edge.repeats import Repeats
-from edge.sealing import unseal, verify
+from edge.sealing import sha256, unseal, verify
 
 _log = logging.getLogger(__name__)
+
+
+class _Done(NamedTuple):
+    """What came of a command."""
+
+    outcome: Literal["applied", "refused"]
+    detail: str = ""
+    lacking: tuple[tuple[int, int], ...] = ()
 
 
 class Commands:
@@ -35,59 +46,92 @@ class Commands:
         self._chain = Chain("response", identity.device, epoch, identity.hub.recipients, identity.signing_key)
 
     def take(self, message: bytes) -> bytes | None:
-        """The sealed response to a command's bytes; None where it is none of ours. Raises StoreError."""
+        """The sealed response to a command's bytes; None where it is none of ours, or too early. Raises StoreError."""
         try:
-            header, body = self._open(message)
+            header, text = self._open(message)
         except (WireError, SealError) as error:
             self._repeats.tell(logging.ERROR, "refused", "a command was refused: %s", error)
             return None
+        digest = sha256(message)
         with self._outbox.opened() as database:
-            known = database.execute(
-                "SELECT message, response FROM commands WHERE command_id = ?", (header.event_id,)
-            ).fetchone()
-        if known is not None:
-            if known[0] != message:
-                text = "command %s came again with other bytes; it was refused"
-                self._repeats.tell(logging.ERROR, "other bytes", text, header.event_id)
-                return None
-            return bytes(known[1])
-        return self._apply(header, body, message)
+            query = "SELECT message_sha256, response, outcome FROM commands WHERE command_id = ?"
+            known = database.execute(query, (header.event_id,)).fetchall()
+            query = "SELECT coalesce(max(seq), 0) FROM commands WHERE epoch = ?"
+            done_to: int = database.execute(query, (header.epoch,)).get
+        for done_sha256, response, _ in known:
+            if done_sha256 == digest:
+                return bytes(response)
+        if header.seq <= done_to:
+            text_of = "command %s has the place, %d, of another that was done; it was refused"
+            self._repeats.tell(logging.ERROR, "other bytes", text_of, header.event_id, header.seq)
+            return None
+        if header.seq > done_to + 1:
+            _log.info("command %d came before command %d; the hub sends both again", header.seq, done_to + 1)
+            return None
+        # A hub that was set back seals under a new epoch what it does not know to be done.
+        done = _Done(known[0][2], "it was done before, under another number") if known else self._do(text)
+        failpoints.hit("commands.before_record")
+        answer = self._respond(header, done, digest)
+        failpoints.hit("commands.after_record")
+        return answer
 
-    def _open(self, message: bytes) -> tuple[wire.Header, events.CommandBody]:
+    def resume(self) -> bytes:
+        """Sealed: where this device stands, for the hub to go on from. Raises StoreError."""
+        with self._outbox.opened() as database, transaction(database):
+            found = database.execute("SELECT epoch, seq FROM commands ORDER BY number DESC LIMIT 1").fetchone()
+            command_epoch, command_seq = found or (None, 0)
+            last, first_pending = last_seq(database), first_unacknowledged(database)
+            body = events.Resume(
+                at=self._clock.now(),
+                command_epoch=command_epoch,
+                command_seq=command_seq,
+                epoch=self._outbox.epoch,
+                last_seq=last,
+                acknowledged_to=last if first_pending is None else first_pending - 1,
+            )
+            return self._seal(body)
+
+    def _open(self, message: bytes) -> tuple[wire.Header, bytes]:
         envelope, header = wire.decode_sealed(message)
         if not isinstance(envelope, wire.Envelope) or header.kind != "command":
             raise WireError(f"expected a sealed command, got a {header.kind}")
         if header.device != self._identity.device:
             raise WireError(f"expected a command for {self._identity.device}, got one for {header.device}")
         verify(envelope, self._identity.hub.signer)
-        body: events.CommandBody = wire.decode(unseal(envelope, header, self._identity.sealing_key), events.CommandBody)
-        return header, body
+        return header, unseal(envelope, header, self._identity.sealing_key)
 
-    def _apply(self, header: wire.Header, body: events.CommandBody, message: bytes) -> bytes:
+    def _do(self, text: bytes) -> _Done:
+        """Before it is recorded: each of these does no more when done twice than when done once."""
+        try:
+            body: events.CommandBody = wire.decode(text, events.CommandBody)
+        except WireError as error:
+            # From a newer hub. Not to answer would hold up all that come after it.
+            self._repeats.tell(logging.ERROR, "unknown", "a command of the hub is not understood: %s", error)
+            return _Done("refused", "this version does not know such a command")
         if isinstance(body, events.Tombstone):
-            # Not recorded, so that a version that can erase does so when the hub sends it again.
-            return self._respond(header, "refused", "this version does not erase by consent yet", keep=None)
-        detail = ""
+            return _Done("applied", f"{self._outbox.withdraw(body.participant)} events became voids")
         if isinstance(body, events.ResendFrom):
             if body.epoch != self._outbox.epoch:
-                return self._respond(header, "refused", "this outbox has another epoch", keep=None)
-            # Before the record, not with it: done twice, it does no more than done once.
-            detail = f"{self._outbox.unacknowledge_from(body.seq)} events go again"
-        return self._respond(header, "applied", detail, keep=message)
+                return _Done("refused", "this outbox has another epoch")
+            changed, lacking = self._outbox.unacknowledge_from(body.seq, body.generation)
+            return _Done("applied", f"{changed} events go again", lacking)
+        return _Done("applied")
 
-    def _respond(
-        self, header: wire.Header, outcome: Literal["applied", "refused"], detail: str, *, keep: bytes | None
-    ) -> bytes:
-        """The sealed response; recorded with the command where `keep` is its bytes."""
+    def _respond(self, header: wire.Header, done: _Done, message_sha256: str) -> bytes:
+        """The sealed response, recorded with the command."""
         now = self._clock.now()
-        body = events.CommandApplied(at=now, command_id=header.event_id, seq=header.seq, outcome=outcome, detail=detail)
+        body = events.CommandApplied(at=now, command_id=header.event_id, seq=header.seq, **done._asdict())
         with self._outbox.opened() as database, transaction(database):
+            response = self._seal(body)
+            row = (header.event_id, header.epoch, header.seq, message_sha256, done.outcome, response, now.isoformat())
+            database.execute("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
+        return response
+
+    def _seal(self, body: events.ResponseBody) -> bytes:
+        """The next message of the responses' own chain; within a transaction."""
+        with self._outbox.opened() as database:
             seq = int(fact(database, "last_response_seq")) + 1
-            link = self._chain.link(seq, fact(database, "last_response_hash"), body, "live", now)
+            link = self._chain.link(seq, fact(database, "last_response_hash"), body, "live", body.at)
             put_fact(database, "last_response_seq", str(seq))
             put_fact(database, "last_response_hash", link.ciphertext_sha256)
-            if keep is not None:
-                database.execute(
-                    "INSERT INTO commands VALUES (?, ?, ?, ?)", (header.event_id, keep, link.message, now.isoformat())
-                )
         return link.message

@@ -107,10 +107,11 @@ class Identity(Settings, frozen=True):
 
 
 class Outbox(Settings, frozen=True):
-    """path: the outbox's file; empty means `outbox.db` in the identity's directory."""
+    """path: empty means `outbox.db` beside the keys. ballast_bytes: kept free for a full disk; 0 for none."""
 
     path: str = ""
     max_bytes: Count = 256 * 1024 * 1024
+    ballast_bytes: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
     ledger: str = ""
 
 

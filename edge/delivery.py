@@ -2,7 +2,7 @@
 
 One thread does all the work; the publisher's thread only puts what came into the inbox. An event is done when the hub's
 own signed acknowledgement names its bytes, and by nothing else. While no hub is present nothing is sent: a broker
-acknowledges what nobody is subscribed to. Priority: urgent, live, backlog; within one, by seq.
+acknowledges what nobody is subscribed to. What goes when is told in edge/sending.py.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from edge import config, failpoints, wire
 from edge.clock import Clock
 from edge.commands import Commands
-from edge.errors import DermedgeError, SealError, WireError
+from edge.errors import DermedgeError, OutboxFullError, SealError, WireError
 from edge.identity import Identity
 from edge.inbox import CONNECTED, Came, Inbox
-from edge.outbox import Outbox, Row
+from edge.outbox import Outbox
 from edge.publish.base import Publisher
 from edge.repeats import Repeats
 from edge.sealing import verify_signed
+from edge.sending import Sending
 from edge.state import encode_state
 
-PRIORITIES: tuple[wire.Priority, ...] = ("urgent", "live", "backlog")
 FOREIGN_HUBS_MAX = 16
 """This many other hubs are named in the log; whoever invents more is passed over in silence."""
 WAIT_MAX_S = 0.25
@@ -33,13 +33,6 @@ TROUBLE_S = 1.0
 DRAIN_POLL_S = 0.1
 
 _log = logging.getLogger(__name__)
-
-
-class _Flight(NamedTuple):
-    """An event on its way. sent_ns: on the clock's monotonic time."""
-
-    message_sha256: str
-    sent_ns: int
 
 
 class Delivery:
@@ -76,12 +69,11 @@ class Delivery:
         self._presence: wire.HubPresence | None = None
         self._foreign_hubs: set[str] = set()
         self._repeats = Repeats(_log, clock)
-        self._in_flight: dict[int, _Flight] = {}
-        self._sent_to = dict.fromkeys(PRIORITIES, 0)
-        self._announced = False
+        self._sending = Sending(outbox, publisher, self._topics["event"], settings, clock, self._repeats)
+        self._announced = self._is_resumed = False
         self._state_due_ns = 0
         outbox.on_append(self._rouse)
-        outbox.on_unacknowledge(self._rewind)
+        outbox.on_rewind(self._rewind)
 
     @property
     def hub_present(self) -> bool:
@@ -136,7 +128,7 @@ class Delivery:
             self._wake.notify_all()
 
     def _rewind(self) -> None:
-        """Rows that were acknowledged are so no more, and the cursors are past them."""
+        """Rows that were acknowledged are so no more, or have other bytes, and the cursors are past them."""
         with self._wake:
             self._rewound = True
             self._wake.notify_all()
@@ -163,31 +155,27 @@ class Delivery:
         with self._wake:
             rewound, self._rewound = self._rewound, False
         if rewound:
-            self._start_over()
+            self._sending.start_over()
         if not self._publisher.connected:
             return WAIT_MAX_S
         self._announce()
         if self._presence is None:
             return WAIT_MAX_S
-        return WAIT_MAX_S if self._resend_late() and self._send_new() else CLOGGED_S
+        self._resume_commands()
+        return WAIT_MAX_S if self._sending.step() else CLOGGED_S
 
     def _read_inbox(self) -> None:
         while (came := self._inbox.take()) is not None:
             if came.topic == "":
                 self._presence = None
-                self._announced = False
-                self._start_over()
+                self._announced = self._is_resumed = False
+                self._sending.start_over()
             elif came.topic == wire.HUB_TOPIC:
                 self._hub_said(came.payload)
             elif came.topic == self._topics["ack"]:
                 self._acknowledged(came.payload)
             elif came.topic == self._topics["cmd"]:
                 self._commanded(came.payload)
-
-    def _start_over(self) -> None:
-        """Everything unacknowledged goes again."""
-        self._in_flight.clear()
-        self._sent_to = dict.fromkeys(PRIORITIES, 0)
 
     def _hub_said(self, payload: bytes) -> None:
         """Only an empty payload says that a hub has gone: of what anybody else says there, nothing counts."""
@@ -204,7 +192,8 @@ class Delivery:
             self._foreign_hub_said(presence.hub)
             return
         if presence != self._presence:
-            self._start_over()
+            self._sending.start_over()
+            self._is_resumed = False
         self._presence = presence
 
     def _foreign_hub_said(self, hub: str) -> None:
@@ -222,18 +211,19 @@ class Delivery:
             self._repeats.tell(logging.WARNING, "acknowledgement", "an acknowledgement was refused: %s", error)
             return
         failpoints.hit("delivery.after_acknowledgement")
-        self._outbox.acknowledge(acknowledgement)
-        if acknowledgement.device != self._identity.device or acknowledgement.epoch != self._outbox.epoch:
-            return
-        for receipt in acknowledgement.receipts:
-            flight = self._in_flight.get(receipt.seq)
-            if flight is not None and flight.message_sha256 == receipt.message_sha256:
-                del self._in_flight[receipt.seq]
+        if self._outbox.takes(acknowledgement):
+            self._outbox.acknowledge(acknowledgement)
+            self._sending.acknowledged(acknowledgement.receipts)
 
     def _commanded(self, payload: bytes) -> None:
         response = self._commands.take(payload)
         if response is not None and not self._publisher.publish(self._topics["rsp"], response, qos=1):
             _log.info("a response waits until the hub sends its command again")
+
+    def _resume_commands(self) -> None:
+        """Once a connection and hub: from where it is to go on."""
+        if not self._is_resumed:
+            self._is_resumed = self._publisher.publish(self._topics["rsp"], self._commands.resume(), qos=1)
 
     def _announce(self) -> None:
         """Status once a connection, state every so often; both are retained, and a broker forgets."""
@@ -244,48 +234,16 @@ class Delivery:
             self._announced = True
             self._state_due_ns = now_ns
         if now_ns >= self._state_due_ns:
+            self._reconcile()
             state = encode_state(self._outbox.status(), self._clock, self._describe)
             if self._publisher.publish(self._topics["state"], state, qos=1, retain=True):
                 self._state_due_ns = now_ns + int(self._settings.state_every_s * 1e9)
 
-    def _resend_late(self) -> bool:
-        """Send again what lacks its acknowledgement for too long; False where the publisher takes no more."""
-        late_ns = self._clock.monotonic_ns() - int(self._settings.resend_after_s * 1e9)
-        for seq in [seq for seq, flight in self._in_flight.items() if flight.sent_ns <= late_ns]:
-            rows = self._outbox.pending(seq - 1, 1)
-            if not rows or rows[0].seq != seq or not self._fits(rows[0]):
-                del self._in_flight[seq]
-            elif not self._publish(rows[0]):
-                return False
-        return True
-
-    def _fits(self, row: Row) -> bool:
-        """Whether this broker takes so large a message; it waits for the next connection where not."""
-        takes_bytes = self._publisher.payload_bytes_max(self._topics["event"])
-        if len(row.message) <= takes_bytes:
-            return True
-        text = "event %s of %d bytes waits: the broker takes at most %d; raise its maximum packet size to 270000"
-        self._repeats.tell(logging.ERROR, "size", text, row.event_id, len(row.message), takes_bytes)
-        return False
-
-    def _send_new(self) -> bool:
-        """Fill the window; False where the publisher takes no more."""
-        for priority in PRIORITIES:
-            room = self._settings.window - len(self._in_flight)
-            if room <= 0:
-                return True
-            for row in self._outbox.pending(self._sent_to[priority], room, priority):
-                if row.seq not in self._in_flight and self._fits(row) and not self._publish(row):
-                    return False
-                self._sent_to[priority] = row.seq
-        return True
-
-    def _publish(self, row: Row) -> bool:
-        if not self._publisher.publish(self._topics["event"], row.message):
-            return False
-        self._in_flight[row.seq] = _Flight(row.message_sha256, self._clock.monotonic_ns())
-        failpoints.hit("delivery.after_publish")
-        return True
+    def _reconcile(self) -> None:
+        try:
+            self._outbox.reconcile()
+        except OutboxFullError:
+            self._repeats.tell(logging.WARNING, "reconcile", "the day's reconciliation waits until the outbox has room")
 
     def _status(self, *, online: bool) -> bytes:
         return wire.encode(wire.Status(ts=self._clock.now(), online=online))

@@ -58,11 +58,11 @@ def model(config: Config) -> str:
     folder = Path(config.inference.bundle) if config.inference.bundle else None
     detector = Detector(bundle.load(folder), config.inference, config.detect)
     card = detector.bundle.card
-    _, height, width, _ = card.input.shape
-    detector.detect(np.full((height, width, 3), card.input.pad_value, dtype=np.uint8))
+    _, height, width, _ = card.picture_input.shape
+    detector.detect(np.full((height, width, 3), card.picture_input.pad_value, dtype=np.uint8))
     return (
         f"{card.name} {card.version} runs on {detector.backend.engine}, threads {config.inference.threads}; "
-        f"first picture {detector.latency.total_ms:.0f} ms; status {card.status}"
+        f"first picture {detector.latency.total_ms:.0f} ms; status {card.status}, gate {card.gate_kind}"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge import pseudonym
 from edge.bundle import LabelName
 from edge.wire import (
     PART_BYTES_MAX,
@@ -18,6 +19,7 @@ from edge.wire import (
     Count,
     Epoch,
     Fraction,
+    FullReason,
     Id,
     Message,
     Name,
@@ -31,7 +33,7 @@ from edge.wire import (
 
 
 class Encounter(Message, frozen=True, kw_only=True):
-    """One person seen once. A participant stands here only together with the consent's reference."""
+    """One person seen once. A participant stands here only together with the consent's reference, and the other way."""
 
     encounter_id: Id
     cohort: Name
@@ -42,8 +44,15 @@ class Encounter(Message, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.participant is not None and self.consent is None:
-            raise ValueError("a participant needs a consent reference")
+        if (self.participant is None) != (self.consent is None):
+            raise ValueError("a participant needs a consent reference, and a consent its participant")
+        if self.participant is not None:
+            _check_pseudonym(self.participant)
+
+
+def _check_pseudonym(participant: str) -> None:
+    if not pseudonym.is_valid(participant):
+        raise ValueError(f"the check symbol of participant {participant} does not fit")
 
 
 class Body(Message, frozen=True, kw_only=True, tag_field="type"):
@@ -144,7 +153,7 @@ class PictureDegraded(_AboutPerson, frozen=True, kw_only=True, tag="picture_degr
     finding_id: Id
     rendition: Literal["full", "crop", "thumbnail"]
     picture_sha256: Sha256
-    reason: Literal["quota", "disk_full"]
+    reason: FullReason
 
 
 ReferralStep = Literal["requested", "accepted", "seen", "returned", "declined", "expired", "down_referral"]
@@ -162,10 +171,13 @@ class ReferralState(_AboutPerson, frozen=True, kw_only=True, tag="referral_state
 
 
 class Reconcile(Body, frozen=True, kw_only=True, tag="reconcile"):
-    """End of day: what this epoch holds, so that the hub can name what it lacks."""
+    """End of day: what was committed since the last one, so that the hub can name what it lacks.
 
-    first_seq: Count
-    last_seq: Count
+    last_hash: SHA-256 of the ciphertext of event `last_seq`.
+    """
+
+    first_seq: Sequence
+    last_seq: Sequence
     last_hash: Sha256
 
 
@@ -207,25 +219,54 @@ class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
 
 
 class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
-    """This consent was withdrawn: erase what hangs on it, and never take it again."""
+    """This participant's consent was withdrawn: erase what is about this person, and never take it again."""
 
-    consent: Id
+    participant: Participant
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_pseudonym(self.participant)
 
 
 class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):
-    """The hub was restored: send again what was acknowledged from this event on."""
+    """The hub lacks events: send again what was acknowledged from this one on.
+
+    generation: higher than any before. Acknowledgements of a lower one are of what the hub had, and may have lost.
+    """
 
     epoch: Epoch
     seq: Sequence
+    generation: Sequence
 
 
 CommandBody = ReferralReply | Tombstone | ResendFrom
 
 
 class CommandApplied(Body, frozen=True, kw_only=True, tag="command_applied"):
-    """command_id: the event_id of the command's header."""
+    """command_id: the event_id of the command's header.
+
+    lacking: of a ResendFrom, the ranges (first, last) of seq that this device holds no more.
+    """
 
     command_id: Id
     seq: Sequence
-    outcome: Literal["applied", "already_applied", "refused"]
+    outcome: Literal["applied", "refused"]
     detail: Text = ""
+    lacking: Annotated[tuple[tuple[Sequence, Sequence], ...], Meta(max_length=100)] = ()
+
+
+class Resume(Body, frozen=True, kw_only=True, tag="resume"):
+    """On every connection: where this device stands, so that the hub can go on from there.
+
+    command_epoch, command_seq: of the last command that was dealt with; null and 0 for none. last_seq: of its events.
+    acknowledged_to: the hub has acknowledged every event up to this one; what it lacks of them it has lost.
+    """
+
+    command_epoch: Epoch | None
+    command_seq: Count
+    epoch: Epoch
+    last_seq: Count
+    acknowledged_to: Count
+
+
+ResponseBody = CommandApplied | Resume

@@ -26,8 +26,12 @@ NAMES = frozenset(
         "outbox.after_commit",
         "delivery.after_publish",
         "delivery.after_acknowledgement",
+        "commands.before_record",
+        "commands.after_record",
         "hub.before_commit",
         "hub.after_commit",
+        "hub.before_command",
+        "hub.after_command",
     }
 )
 

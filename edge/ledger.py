@@ -4,9 +4,11 @@ One JSON object a line, each on the disk before the outbox goes on:
 
     {"what": "intend", "event_id": ..., "sha256": ..., "type": ...}   before the commit; sha256 of the sealed message
     {"what": "committed", "event_id": ..., "seq": ...}                after it
+    {"what": "voided", "event_id": ..., "sha256": ..., "reason": ...} before the commit; sha256 of the void
 
 An `intend` without `committed` was rolled back, or the process died between commit and line: the outbox adds the
-missing lines when it is opened. No patient data.
+missing lines when it is opened. A `voided` may have been rolled back too: then the event may travel as it was, or,
+given up again, as another void. No patient data.
 """
 
 from __future__ import annotations
@@ -37,6 +39,14 @@ class Committed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     seq: int
 
 
+class Voided(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="what", tag="voided"):
+    """This void is about to take the place of this event."""
+
+    event_id: str
+    sha256: str
+    reason: str
+
+
 class Unsettled(NamedTuple):
     """An intent without its `committed` line."""
 
@@ -63,16 +73,16 @@ class Ledger:
         open_intents: dict[str, Unsettled] = {}
         try:
             for line in self.path.read_bytes().splitlines():
-                entry = msgspec.json.decode(line, type=Intent | Committed)
+                entry = msgspec.json.decode(line, type=Intent | Committed | Voided)
                 if isinstance(entry, Intent):
                     open_intents[entry.event_id] = Unsettled(entry.event_id, entry.sha256)
-                else:
+                elif isinstance(entry, Committed):
                     open_intents.pop(entry.event_id, None)
         except OSError as error:
             raise StoreError(f"expected a readable ledger at {self.path}; {error}") from error
         except msgspec.DecodeError as error:
             raise StoreError(
-                f"expected `intend` and `committed` lines in {self.path}; {error}; move the file aside"
+                f"expected `intend`, `committed` and `voided` lines in {self.path}; {error}; move the file aside"
             ) from error
         return list(open_intents.values())
 
@@ -84,6 +94,10 @@ class Ledger:
         """Write these lines and wait for the disk. Raises StoreError."""
         self._write(entries)
 
+    def voided(self, entries: Sequence[Voided]) -> None:
+        """Write these lines and wait for the disk. Raises StoreError."""
+        self._write(entries)
+
     def close(self) -> None:
         """Close the file; may be called twice."""
         with self._lock:
@@ -91,7 +105,7 @@ class Ledger:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def _write(self, entries: Sequence[Intent] | Sequence[Committed]) -> None:
+    def _write(self, entries: Sequence[Intent | Committed | Voided]) -> None:
         if not entries:
             return
         lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)

@@ -6,7 +6,7 @@ from edge.camera.base import is_staged
 from edge.config import Config
 from edge.errors import ConfigError
 from edge.frame import Frame
-from edge.loading import load_named
+from edge.loading import open_named
 from edge.session import Operator, Scope, SessionChange
 
 OPERATORS = {
@@ -34,7 +34,7 @@ def open_operator(config: Config) -> Operator:
             f"{'nothing' if not script else repr(script) + ', whose consents are made up'}: "
             "--set operator.script=single says that consent is taken on paper for the whole run"
         )
-    operator: Operator = load_named("operator.script", script or UNNAMED, OPERATORS)(config)
+    operator: Operator = open_named("operator.script", script or UNNAMED, OPERATORS, Operator, config)
     return operator
 
 

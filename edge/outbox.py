@@ -1,27 +1,31 @@
 """What this device has to say, durable, bounded and sealed, until its hub has it.
 
 An append seals the body inside the transaction that stores it, so that seq and prev_hash are exact; nothing unsealed is
-ever in the file. Acknowledged rows stay, marked, and are freed oldest first when an append needs their space. A row
-that the hub has not acknowledged is never dropped: a full outbox refuses the append instead.
+ever in the file. Acknowledged rows stay, marked, and are freed oldest first when an append needs their space. Then
+pictures make way, the largest rendition first, each for a void and a `picture_degraded`. Nothing else that the hub has
+not acknowledged is ever given up for room: a full outbox refuses the append instead.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import apsw
+import msgspec
 
-from edge import config, events, failpoints, wire
+from edge import ballast, config, events, failpoints, outbox_rows, wire
+from edge.appending import NO_FACTS, Appender, Rendition
 from edge.chain import Chain, Link
 from edge.clock import Clock
+from edge.device_secret import DeviceSecret
 from edge.errors import OutboxFullError, StoreError
 from edge.identity import Identity
-from edge.ledger import Committed, Intent, Ledger
+from edge.ledger import Ledger
 from edge.outbox_database import (
     MAX_BYTES_MIN,
     OutboxStatus,
@@ -36,29 +40,12 @@ from edge.outbox_database import (
     status_of,
     transaction,
 )
+from edge.outbox_rows import Row
 from edge.repeats import Repeats
 
 __all__ = ["MAX_BYTES_MIN", "Outbox", "OutboxStatus", "Row", "open_database"]
 
-RESERVED_PAGES = 16
-"""Beyond the quota, for marks and commands: an acknowledgement must be taken by a full outbox too."""
-FREED_AT_ONCE = 64
-
-_PENDING = """SELECT seq, event_id, priority, message, appended_at, message_sha256 FROM events
-    WHERE acknowledged_at IS NULL AND seq > ?"""
-
 _log = logging.getLogger(__name__)
-
-
-class Row(NamedTuple):
-    """One unacknowledged event; message is the sealed bytes for the wire."""
-
-    seq: int
-    event_id: str
-    priority: wire.Priority
-    message: bytes
-    appended_at: datetime
-    message_sha256: str
 
 
 class Outbox:
@@ -77,21 +64,19 @@ class Outbox:
         self._path = connection.filename
         self._device = identity.device
         self._clock = clock
-        self._ledger = ledger
         self._lock = threading.RLock()
         self._appended: list[Callable[[], None]] = []
-        self._unacknowledged: list[Callable[[], None]] = []
+        self._rewound: list[Callable[[], None]] = []
         self._full = False
         self._repeats = Repeats(_log, clock)
+        self._secret = DeviceSecret(identity.sealing_key)
+        check_quota(settings.max_bytes)
         prepare(connection)
         with self.opened() as database:
-            page_bytes: int = database.pragma("page_size")
-            self._quota_pages = settings.max_bytes // page_bytes
-            check_quota(settings.max_bytes)
-            self._limit_pages(self._quota_pages + RESERVED_PAGES)
             self.epoch = claim(database, self._device)
-        self._chain = Chain("event", self._device, self.epoch, identity.hub.recipients, identity.signing_key)
-        self._settle_ledger()
+        self._ballast = ballast.Ballast(Path(self._path + ballast.SUFFIX), settings.ballast_bytes)
+        chain = Chain("event", self._device, self.epoch, identity.hub.recipients, identity.signing_key)
+        self._appender = Appender(connection, chain, self._secret, clock, settings.max_bytes, self._ballast, ledger)
 
     def append(self, body: events.EventBody, priority: wire.Priority = "live") -> str:
         """Seal and store one event; its event_id, once it is on the disk. Raises as `append_many`."""
@@ -100,64 +85,127 @@ class Outbox:
     def append_many(self, bodies: Sequence[events.EventBody], priority: wire.Priority = "live") -> list[str]:
         """Seal and store these in order, all or none; their event_ids, once they are on the disk.
 
+        What is about somebody whose consent was withdrawn is stored as its void.
         Raises WireError for a body too large to travel, OutboxFullError, StoreError. Nothing is stored then.
         """
         if not bodies:
             return []
-        try:
-            with self._lock:
-                links = self._append(bodies, priority)
-                self._full = False
-        except OutboxFullError:
-            self._full = True
-            raise
-        failpoints.hit("outbox.after_commit")
-        self._note_committed([Committed(link.event_id, link.seq) for link in links])
-        for listener in self._appended:
-            listener()
-        return [link.event_id for link in links]
+        return [link.event_id for link in self._append(bodies, priority)]
 
-    def pending(self, after_seq: int, limit: int, priority: wire.Priority | None = None) -> list[Row]:
+    def append_rendition(self, parts: Sequence[events.PicturePart]) -> bool:
+        """Seal and store all parts of one rendition of a picture, to go after everything else.
+
+        It makes larger ones give way, but no smaller one and none of its size. False where there is no room for it:
+        then a `picture_degraded` is stored in its place. Raises as `append_many`.
+        """
+        first, size = parts[0], sum(len(part.content) for part in parts)
+        degraded = events.PictureDegraded(
+            at=first.at,
+            encounter=first.encounter,
+            finding_id=first.finding_id,
+            rendition=first.rendition,
+            picture_sha256=first.picture_sha256,
+            reason="quota",
+        )
+        try:
+            self._append(parts, "backlog", Rendition(size, degraded))
+        except OutboxFullError:
+            self.append(msgspec.structs.replace(degraded, reason=self._appender.why_full()))
+            return False
+        return True
+
+    def pending(
+        self, after_seq: int, limit: int, priority: wire.Priority | None = None, up_to_seq: int | None = None
+    ) -> list[Row]:
         """Unacknowledged rows beyond `after_seq`, by seq; of one priority, or of all. Raises StoreError."""
         with self.opened() as database:
-            if priority is None:
-                rows = database.execute(f"{_PENDING} ORDER BY seq LIMIT ?", (after_seq, limit)).fetchall()
-            else:
-                query = f"{_PENDING} AND priority = ? ORDER BY seq LIMIT ?"
-                rows = database.execute(query, (after_seq, priority, limit)).fetchall()
-        return [_row(*row) for row in rows]
+            return outbox_rows.pending(database, after_seq, limit, priority, up_to_seq)
+
+    def aged_to(self, age_s: float) -> int:
+        """The last seq of the unacknowledged live events that are older than this; 0 for none. Raises StoreError."""
+        with self.opened() as database:
+            return outbox_rows.aged_to(database, self._clock.now(), age_s)
+
+    def takes(self, acknowledgement: wire.Acknowledgement) -> bool:
+        """Whether it is for this device and epoch, and not from before the hub's last `resend_from`."""
+        if acknowledgement.device != self._device or acknowledgement.epoch != self.epoch:
+            text = "an acknowledgement for another device or epoch marks nothing: %s"
+            self._repeats.tell(logging.WARNING, "foreign", text, acknowledgement.device)
+            return False
+        with self.opened() as database:
+            generation = int(fact(database, "generation"))
+        if acknowledgement.generation < generation:
+            text = "an acknowledgement from before the hub asked for its events again marks nothing: generation %d"
+            self._repeats.tell(logging.WARNING, "generation", text, acknowledgement.generation)
+            return False
+        return True
 
     def acknowledge(self, acknowledgement: wire.Acknowledgement) -> int:
         """Mark what the hub names, where the bytes are the same; how many rows that were. Raises StoreError.
 
-        The caller has verified the signature. What is another device's, another epoch's or marked already counts 0.
+        The caller has verified the signature. What this outbox does not take, or has marked already, counts 0.
         """
-        if acknowledgement.device != self._device or acknowledgement.epoch != self.epoch:
-            text = "an acknowledgement for another device or epoch marks nothing: %s"
-            self._repeats.tell(logging.WARNING, "foreign", text, acknowledgement.device)
-            return 0
         with self._lock:
+            if not self.takes(acknowledgement):
+                return 0
             try:
-                marked = self._mark(acknowledgement)
-            except OutboxFullError:
-                # Marking makes a row longer; where even the reserve is used up, these are the rows to free.
-                marked = self._mark(acknowledgement, free=True)
+                marked = self._mark(acknowledgement, outbox_rows.mark)
+            except StoreError as error:
+                if not isinstance(error, OutboxFullError) and not self._ballast.disk_is_full():
+                    raise
+                # Even the reserve is used up, or the disk: these are the rows to free.
+                if self._ballast.disk_is_full():
+                    self._appender.empty_log()
+                marked = self._mark(acknowledgement, outbox_rows.free)
             if marked:
                 self._full = False
         return marked
 
-    def unacknowledge_from(self, seq: int) -> int:
-        """The hub was restored: send again what is still here from `seq` on; how many rows. Raises StoreError."""
+    def unacknowledge_from(self, seq: int, generation: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """The hub lacks events: send again what is still here from `seq` on. Raises StoreError.
+
+        How many rows that are, and the ranges of those that are not here any more. No acknowledgement of a lower
+        generation marks anything from now on.
+        """
         with self.opened() as database, transaction(database):
-            database.execute(
-                "UPDATE events SET acknowledged_at = NULL, acknowledged_outcome = NULL "
-                "WHERE seq >= ? AND acknowledged_at IS NOT NULL",
-                (seq,),
-            )
-            changed = database.changes()
-        for listener in self._unacknowledged:
-            listener()
+            changed = outbox_rows.unmark_from(database, seq)
+            put_fact(database, "generation", str(max(generation, int(fact(database, "generation")))))
+            lacking = outbox_rows.lacking(database, seq)
+        self._call(self._rewound)
+        return changed, lacking
+
+    def withdraw(self, participant: str) -> int:
+        """A consent was withdrawn: nothing about this participant is kept or sent any more; how many rows it was.
+
+        Raises StoreError.
+        """
+        mac = self._secret.mac(participant)
+        with self.opened() as database, transaction(database):
+            database.execute("INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (mac, self._clock.now().isoformat()))
+            changed = self._appender.voids.of_participant(database, mac)
+        self._call(self._rewound)
         return changed
+
+    def reconcile(self) -> bool:
+        """Once a UTC day tell the hub what was committed since it was last told; whether that was now.
+
+        Raises OutboxFullError, StoreError.
+        """
+        today = self._clock.now().date().isoformat()
+        with self._lock:
+            with self.opened() as database:
+                reconciled_on = fact(database, "reconciled_on")
+                if reconciled_on == today:
+                    return False
+                first, last = int(fact(database, "reconciled_to")) + 1, last_seq(database)
+                last_hash = fact(database, "last_hash")
+                # The first day has just begun; or nothing came but the last reconciliation itself.
+                if not reconciled_on or last <= first:
+                    put_fact(database, "reconciled_on", today)
+                    return False
+            body = events.Reconcile(at=self._clock.now(), first_seq=first, last_seq=last, last_hash=last_hash)
+            self._append([body], "live", facts={"reconciled_to": str(last), "reconciled_on": today})
+        return True
 
     def status(self) -> OutboxStatus:
         """Counts and sizes. Raises StoreError."""
@@ -168,9 +216,9 @@ class Outbox:
         """Call this after every append, on the thread that appended."""
         self._appended.append(listener)
 
-    def on_unacknowledge(self, listener: Callable[[], None]) -> None:
-        """Call this when rows that were marked must go again, on the thread that unmarked them."""
-        self._unacknowledged.append(listener)
+    def on_rewind(self, listener: Callable[[], None]) -> None:
+        """Call this when rows must go again: unmarked, or another message in their place; on the thread that did it."""
+        self._rewound.append(listener)
 
     @contextmanager
     def opened(self) -> Iterator[apsw.Connection]:
@@ -183,112 +231,43 @@ class Outbox:
         with self._lock:
             self._connection.close()
 
-    def _append(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
-        """With the lock held; frees acknowledged rows until the append fits."""
-        while True:
-            try:
-                return self._append_once(bodies, priority)
-            except OutboxFullError:
-                if not self._free_oldest():
-                    raise
-
-    def _append_once(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
-        with errors_told(self._path):
-            self._limit_pages(self._quota_pages)
-            try:
-                with transaction(self._connection):
-                    links = self._insert(bodies, priority)
-                    if self._ledger is not None:
-                        self._ledger.intend([Intent(link.event_id, link.message_sha256, link.type) for link in links])
-                    failpoints.hit("outbox.before_commit")
-            except StoreError:
-                raise
-            except OSError as error:
-                raise StoreError(f"expected the disk to take an event at {self._path}; {error}") from error
-            finally:
-                self._limit_pages(self._quota_pages + RESERVED_PAGES)
-        return links
-
-    def _insert(self, bodies: Sequence[events.EventBody], priority: wire.Priority) -> list[Link]:
-        now = self._clock.now()
-        seq, previous = last_seq(self._connection), fact(self._connection, "last_hash")
-        links: list[Link] = []
-        for body in bodies:
-            link = self._chain.link(seq + 1, previous, body, priority, now)
-            self._connection.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (
-                    link.seq,
-                    link.event_id,
-                    priority,
-                    link.message,
-                    link.message_sha256,
-                    link.ciphertext_sha256,
-                    now.isoformat(),
-                ),
-            )
-            links.append(link)
-            seq, previous = link.seq, link.ciphertext_sha256
-        put_fact(self._connection, "last_hash", previous)
-        return links
-
-    def _mark(self, acknowledgement: wire.Acknowledgement, *, free: bool = False) -> int:
-        now = self._clock.now().isoformat()
-        mark = "UPDATE events SET acknowledged_at = :now, acknowledged_outcome = :outcome"
-        change = "DELETE FROM events" if free else mark
-        where = "WHERE seq = :seq AND event_id = :event_id AND message_sha256 = :sha AND acknowledged_at IS NULL"
-        marked = 0
-        with self.opened() as database, transaction(database):
-            for receipt in acknowledgement.receipts:
-                named = {"seq": receipt.seq, "event_id": receipt.event_id, "sha": receipt.message_sha256}
-                database.execute(
-                    f"{change} {where}", named if free else {**named, "now": now, "outcome": receipt.outcome}
-                )
-                marked += database.changes()
-                if receipt.outcome == "quarantined" and database.changes():
-                    text = "the hub has put event %s (seq %d) into quarantine: the hub's page says why"
-                    self._repeats.tell(logging.ERROR, "quarantined", text, receipt.event_id, receipt.seq)
-        return marked
-
-    def _free_oldest(self) -> int:
-        """Delete the oldest acknowledged rows, those that the hub has set aside last of all; how many."""
-        with self.opened() as database, transaction(database):
-            for is_set_aside in (False, True):
-                database.execute(
-                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE acknowledged_at IS NOT NULL "
-                    "AND (acknowledged_outcome IS 'quarantined') = ? ORDER BY seq LIMIT ?)",
-                    (is_set_aside, FREED_AT_ONCE),
-                )
-                if freed := database.changes():
-                    return freed
-        return 0
-
-    def _limit_pages(self, pages: int) -> None:
-        self._connection.pragma("max_page_count", pages)
-
-    def _settle_ledger(self) -> None:
-        """Write the `committed` lines that a kill between commit and line left out."""
-        if self._ledger is None:
-            return
-        settled: list[Committed] = []
-        with self.opened() as database:
-            for event_id, digest in self._ledger.unsettled():
-                seq = database.execute(
-                    "SELECT seq FROM events WHERE event_id = ? AND message_sha256 = ?", (event_id, digest)
-                ).get
-                if seq is not None:
-                    settled.append(Committed(event_id, seq))
-        self._ledger.committed(settled)
-
-    def _note_committed(self, committed: Sequence[Committed]) -> None:
-        if self._ledger is None:
-            return
+    def _append(
+        self,
+        bodies: Sequence[events.EventBody],
+        priority: wire.Priority,
+        rendition: Rendition | None = None,
+        facts: Mapping[str, str] = NO_FACTS,
+    ) -> list[Link]:
         try:
-            self._ledger.committed(committed)
-        except StoreError:
-            # The events are in the outbox: to fail now would have the caller store them twice.
-            _log.exception("a ledger line is missing until the outbox is opened again")
+            with self._lock:
+                links, has_given_up = self._appender.append(bodies, priority, rendition, facts)
+                self._full = False
+        except OutboxFullError:
+            self._full = True
+            raise
+        failpoints.hit("outbox.after_commit")
+        self._appender.note_committed(links)
+        self._call(self._appended)
+        if has_given_up:
+            self._call(self._rewound)
+        return links
 
+    def _mark(
+        self,
+        acknowledgement: wire.Acknowledgement,
+        mark: Callable[[apsw.Connection, Sequence[wire.Receipt], datetime], list[wire.Receipt]],
+    ) -> int:
+        with self.opened() as database, transaction(database):
+            marked = mark(database, acknowledgement.receipts, self._clock.now())
+            if acknowledgement.backed_up_to is not None:
+                put_fact(database, "backed_up_to", str(acknowledgement.backed_up_to))
+        for receipt in marked:
+            if receipt.outcome == "quarantined":
+                text = "the hub has put event %s (seq %d) into quarantine: the hub's page says why"
+                self._repeats.tell(logging.ERROR, "quarantined", text, receipt.event_id, receipt.seq)
+        return len(marked)
 
-def _row(seq: Any, event_id: Any, priority: Any, message: Any, appended_at: Any, digest: Any) -> Row:
-    return Row(seq, event_id, priority, message, datetime.fromisoformat(appended_at), digest)
+    @staticmethod
+    def _call(listeners: Sequence[Callable[[], None]]) -> None:
+        for listener in listeners:
+            listener()

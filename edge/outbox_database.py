@@ -1,9 +1,10 @@
 """The outbox's file: SQLite through apsw, its tables, and its errors in our words.
 
-One file holds events (sealed), commands (sealed) and a few facts about itself. WAL with synchronous=FULL: a commit is
-on the disk before it returns. `message_sha256` is over the sealed message, as an acknowledgement names it;
-`ciphertext_sha256` is what the next event's prev_hash must be. `acknowledged_at` and
-`acknowledged_outcome` are null until the hub has it.
+One file holds events (sealed), what was answered to commands (sealed) and a few facts about itself. WAL with
+synchronous=FULL: a commit is on the disk before it returns. Of an event, `message_sha256` is over the message as it
+travels, the event or the void in its place (`void_reason`), and is what an acknowledgement names; `ciphertext_sha256`
+is what the next event's prev_hash must be. `acknowledged_at` and `acknowledged_outcome` are null until the hub has it.
+`participant_mac` says whom it is about, to this device alone; `rendition` which picture it is a part of.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from edge.errors import ConfigError, OutboxFullError, StoreError
 from edge.wire import FIRST_PREVIOUS
 
 SCHEMA_VERSION = 1
+_COUNT = "SELECT count(*) FROM events"
 MAX_BYTES_MIN = 256 * 1024
 
-# AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The index has all that a status
+# AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The indexes have all that a status
 # asks for, many times a second, so that it reads no row: a row drags its sealed message along. acknowledged_at is
-# always null in it, and SQLite looks a row up for it all the same unless it is there.
+# always null in the first, and SQLite looks a row up for it all the same unless it is there.
 SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
@@ -37,23 +39,38 @@ CREATE TABLE events(
     ciphertext_sha256 TEXT NOT NULL,
     appended_at TEXT NOT NULL,
     acknowledged_at TEXT,
-    acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined'))
+    acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined')),
+    void_reason TEXT CHECK (void_reason IN ('picture_degraded', 'consent_withdrawn')),
+    participant_mac BLOB,
+    rendition INTEGER
 ) STRICT;
 CREATE INDEX events_pending ON events(priority, seq, appended_at, acknowledged_at) WHERE acknowledged_at IS NULL;
-CREATE INDEX events_quarantined ON events(acknowledged_outcome) WHERE acknowledged_outcome = 'quarantined';
+CREATE INDEX events_acknowledged ON events(acknowledged_outcome, seq) WHERE acknowledged_outcome IS NOT NULL;
+CREATE INDEX events_void ON events(void_reason) WHERE void_reason IS NOT NULL;
+CREATE INDEX events_of_participant ON events(participant_mac) WHERE participant_mac IS NOT NULL;
+CREATE INDEX events_of_rendition ON events(rendition) WHERE rendition IS NOT NULL;
+CREATE TABLE renditions(rendition INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, degraded BLOB NOT NULL) STRICT;
+CREATE TABLE tombstones(participant_mac BLOB PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE commands(
-    command_id TEXT PRIMARY KEY,
-    message BLOB NOT NULL,
+    number INTEGER PRIMARY KEY,
+    command_id TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    message_sha256 TEXT NOT NULL,
+    outcome TEXT NOT NULL,
     response BLOB NOT NULL,
-    received_at TEXT NOT NULL
+    received_at TEXT NOT NULL,
+    UNIQUE (epoch, seq)
 ) STRICT;
+CREATE INDEX commands_by_id ON commands(command_id);
 """
 
 
 class OutboxStatus(NamedTuple):
     """backlog: unacknowledged events. oldest_s: the age of the oldest of them. full: the last append did not fit.
 
-    quarantined: events still here that the hub has set aside.
+    quarantined: events still here that the hub has set aside. degraded, withdrawn: those in whose place a void stands.
+    beyond_backup: acknowledged events still here that no backup of the hub has yet; 0 where it tells of none.
     """
 
     backlog: int
@@ -63,6 +80,9 @@ class OutboxStatus(NamedTuple):
     epoch: str
     last_seq: int
     quarantined: int = 0
+    degraded: int = 0
+    withdrawn: int = 0
+    beyond_backup: int = 0
 
 
 def open_database(path: Path) -> apsw.Connection:
@@ -87,13 +107,27 @@ def read_status(path: Path, device: str, now: datetime) -> OutboxStatus:
 
     `full` is known to that device alone, and False here. Raises StoreError, ConfigError for another device's file.
     """
-    with errors_told(str(path)), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
-        connection.set_busy_timeout(5000)
-        connection.execute("BEGIN")  # one moment for all of it
-        if _is_new(connection):
-            raise StoreError(f"expected an outbox at {path}, got an empty file: the first `dermedge run` fills it")
-        _require_owner(connection, device)
+    with errors_told(str(path)), closing(open_reader(path, device)) as connection:
         return status_of(connection, now, full=False)
+
+
+def open_reader(path: Path, device: str) -> apsw.Connection:
+    """This device's file beside a device that runs, as it is at this moment until it is closed.
+
+    Raises StoreError, ConfigError for another device's file.
+    """
+    with errors_told(str(path)):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            connection.set_busy_timeout(5000)
+            connection.execute("BEGIN")
+            if _is_new(connection):
+                raise StoreError(f"expected an outbox at {path}, got an empty file: the first `dermedge run` fills it")
+            _require_owner(connection, device)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> OutboxStatus:
@@ -103,9 +137,24 @@ def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> Outb
     oldest_s = 0.0 if oldest is None else max(0.0, (now - datetime.fromisoformat(oldest)).total_seconds())
     pages = connection.pragma("page_count") - connection.pragma("freelist_count")
     used_bytes = pages * connection.pragma("page_size")
-    quarantined = connection.execute("SELECT count(*) FROM events WHERE acknowledged_outcome = 'quarantined'").get
+    quarantined = connection.execute(f"{_COUNT} WHERE acknowledged_outcome = 'quarantined'").get
+    query = "SELECT void_reason, count(*) FROM events WHERE void_reason IS NOT NULL GROUP BY void_reason"
+    voids: dict[str, int] = dict(connection.execute(query).fetchall())
+    backed_up_to, beyond_backup = int(fact(connection, "backed_up_to")), 0
+    if backed_up_to:
+        query = f"{_COUNT} WHERE acknowledged_outcome = 'stored' AND seq > ?"
+        beyond_backup = connection.execute(query, (backed_up_to,)).get
     return OutboxStatus(
-        backlog, oldest_s, used_bytes, full, fact(connection, "epoch"), last_seq(connection), quarantined
+        backlog,
+        oldest_s,
+        used_bytes,
+        full,
+        fact(connection, "epoch"),
+        last_seq(connection),
+        quarantined,
+        voids.get("picture_degraded", 0),
+        voids.get("consent_withdrawn", 0),
+        beyond_backup,
     )
 
 
@@ -136,6 +185,10 @@ def claim(connection: apsw.Connection, device: str) -> str:
                 ("response_epoch", os.urandom(16).hex()),
                 ("last_response_hash", FIRST_PREVIOUS),
                 ("last_response_seq", "0"),
+                ("generation", "0"),
+                ("backed_up_to", "0"),
+                ("reconciled_to", "0"),
+                ("reconciled_on", ""),
             ],
         )
     _require_owner(connection, device)

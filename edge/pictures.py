@@ -100,10 +100,11 @@ def read_picture(path: Path) -> Picture:
 def pictures_in(path: Path) -> list[Path]:
     """The picture files of one folder, by suffix, sorted by name; subfolders are not entered.
 
-    Raises PictureError where there is no such folder or no such file in it.
+    A broken link is among them, so that whoever reads it says so. Raises PictureError where there is no such folder or
+    no such file in it.
     """
     try:
-        found = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and each.is_file())
+        found = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and not each.is_dir())
     except OSError as error:
         raise PictureError(f"expected a folder of pictures at {path}, got: {error.strerror}: check the path") from error
     if not found:

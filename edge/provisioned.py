@@ -68,7 +68,7 @@ def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[s
     who = identity.load(Path(config.identity.directory))
     path = outbox_path(config)
     with ExitStack() as undoing:
-        lock = undoing.enter_context(_hold(path.with_name(path.name + LOCK_SUFFIX)))
+        lock = undoing.enter_context(hold(path.with_name(path.name + LOCK_SUFFIX)))
         ledger = Ledger(Path(config.outbox.ledger)) if config.outbox.ledger else None
         outbox = Outbox(open_database(path), who, clock, config.outbox, ledger)
         publisher = open_publisher(config.delivery.publisher, config.broker)
@@ -78,7 +78,7 @@ def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[s
     return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog, lock, ledger)
 
 
-def _hold(path: Path) -> BinaryIO:
+def hold(path: Path) -> BinaryIO:
     """This process's alone until it closes the file or ends, however it ends. Raises RunningError, StoreError.
 
     A file of its own: to open and close the database would take SQLite's own locks away.

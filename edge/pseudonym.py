@@ -25,10 +25,15 @@ def make(random_bytes: Callable[[int], bytes]) -> str:
 
 def is_valid(text: str) -> bool:
     """Whether the check symbol fits. Typed I, L and O are read as 1, 1 and 0, as Crockford proposes."""
+    return normal(text) is not None
+
+
+def normal(text: str) -> str | None:
+    """A pseudonym as it is written, from how somebody typed it; None where the check symbol does not fit."""
     read = text.upper().replace("-", "").translate(str.maketrans("ILO", "110"))
     if len(read) < 2 or any(symbol not in ALPHABET for symbol in read):
-        return False
+        return None
     number = 0
     for symbol in read[:-1]:
         number = number * 32 + ALPHABET.index(symbol)
-    return number % _PRIME == ALPHABET.index(read[-1])
+    return read if number % _PRIME == ALPHABET.index(read[-1]) else None

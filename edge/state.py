@@ -31,6 +31,9 @@ def encode_state(status: OutboxStatus, clock: Clock, describe: Callable[[], dict
         "epoch": status.epoch,
         "last_seq": status.last_seq,
         "quarantined": status.quarantined,
+        "degraded": status.degraded,
+        "withdrawn": status.withdrawn,
+        "beyond_backup": status.beyond_backup,
     }
     told: dict[str, Any] = {}
     try:

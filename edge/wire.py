@@ -94,6 +94,7 @@ class Envelope(Message, frozen=True, kw_only=True, tag="envelope"):
 
 
 VoidReason = Literal["picture_degraded", "consent_withdrawn"]
+FullReason = Literal["quota", "disk_full"]
 
 
 class Void(Message, frozen=True, kw_only=True, tag="void"):
@@ -123,11 +124,15 @@ class Receipt(Message, frozen=True, kw_only=True):
 
 
 class Acknowledgement(Message, frozen=True, kw_only=True):
-    """The only receipt that counts. Travels as the payload of a Signed."""
+    """The only receipt that counts. Travels as the payload of a Signed.
+
+    generation: that of the hub's last ResendFrom to this device; an older one counts no more.
+    """
 
     v: Literal[1] = VERSION
     device: Name
     epoch: Epoch
+    generation: Count = 0
     ts: Time
     receipts: Annotated[tuple[Receipt, ...], Meta(max_length=1000)]
     backed_up_to: Sequence | None = None
@@ -188,6 +193,9 @@ class State(Message, frozen=True, kw_only=True):
     epoch: Epoch
     last_seq: Count
     quarantined: Count = 0
+    degraded: Count = 0
+    withdrawn: Count = 0
+    beyond_backup: Count = 0
 
 
 class Summary(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from edge.errors import UsageError
+from hub.cli_records import add_records, run_records
 
 DEFAULT_PORT = 8640
 
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_directory(ingest)
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
+    add_records(actions, _add_directory)
+
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
     serve.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="P", help="default: %(default)s")
@@ -49,8 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _device_list(arguments.dir)
         case "ingest":
             return _ingest(arguments.dir, arguments.broker)
-        case _:
+        case "serve":
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+        case _:
+            return run_records(arguments)
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:

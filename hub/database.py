@@ -89,6 +89,15 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     return engine
 
 
+def empty_log(engine: sa.Engine) -> None:
+    """Bring SQLite's log to nothing: it holds what was erased from the tables. Left as it is while somebody reads."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def passes(error: Exception) -> bool:
     """Whether waiting may help: the database is locked, full, damaged or gone.
 

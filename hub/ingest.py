@@ -9,7 +9,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,17 +17,20 @@ import sqlalchemy as sa
 
 from edge import failpoints
 from edge.clock import Clock
-from edge.errors import StoreError, WireError, printable
+from edge.errors import StoreError
 from edge.publish.base import Publisher
-from edge.wire import State, Status, decode
 from hub import database, keys
+from hub.commanding import Due, seal_queued, take_due
 from hub.inbox import Inbox, Report
 from hub.lock import sole
 from hub.opening import Arrival, Opened, Refused, open_message
 from hub.registry import Registry
-from hub.store import Alarm, DeviceReport, IngestState, Outcome, Store, not_storable
+from hub.reports import Reports
+from hub.retry import retry_held
+from hub.store import IngestState, Outcome, Store, not_storable
 from hub.subscribe import Subscription
 from hub.tally import Tally
+from hub.withdrawal import bring_together
 
 BATCH_MESSAGES_MAX = 100
 NOTE_EVERY_NS = 1_000_000_000
@@ -66,6 +69,7 @@ class Ingest:
         identity = keys.load(directory)
         engine = database.open_database(directory)
         inbox = Inbox()
+        self._directory = directory
         self._clock = clock
         self._parts = _Parts(
             engine=engine,
@@ -79,7 +83,7 @@ class Ingest:
         self._thread = threading.Thread(target=self._run, name="hub-ingest", daemon=True)
         self._noted_at_ns = clock.monotonic_ns() - NOTE_EVERY_NS
         self._tally = Tally(clock)
-        self._noticed: dict[tuple[str, str], Alarm] = {}
+        self._reports = Reports(self._parts.registry, self._parts.store, self._tally, clock)
         self._failing_since_ns: int | None = None
         self._away_since_ns: int | None = None
         self._away_told = False
@@ -101,6 +105,7 @@ class Ingest:
         self._parts.engine.dispose()
 
     def _run(self) -> None:
+        self._persist(self._begin)
         while not self._stopping.is_set():
             try:
                 self._step()
@@ -127,8 +132,11 @@ class Ingest:
             for kind, count in parts.inbox.take_counts().items():
                 self._tally.add(kind, NOTICED[kind], count)
                 if kind != "no_room":
-                    self._notice(kind, "", NOTICED[kind], count)
+                    self._reports.notice(kind, "", NOTICED[kind], count)
             self._persist(lambda: self._note(reports))
+            due = self._persist(self._take_due)
+            failpoints.hit("hub.after_command")
+            parts.subscription.command(due or [])
             self._noted_at_ns = self._clock.monotonic_ns()
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -152,7 +160,7 @@ class Ingest:
         except Exception as error:  # bytes from outside; they must not hold up the others
             if database.passes(error):
                 raise
-            self._drop("a message", "", error)
+            self._reports.drop("a message", "", error)
             return None
 
     def _write_alone(self, message: Opened | Refused) -> list[Outcome]:
@@ -166,58 +174,26 @@ class Ingest:
                 self._tally.add("not_storable", f"event {message.header.event_id} cannot be stored")
                 return self._write_alone(not_storable(message, type(error).__name__))
             registered = message.device.device if message.device else ""
-            self._drop(f"a message of {message.claimed_device or 'nobody known'}", registered, error)
+            self._reports.drop(f"a message of {message.claimed_device or 'nobody known'}", registered, error)
             return []
 
     def _note(self, reports: Sequence[Report]) -> None:
-        subscription, store = self._parts.subscription, self._parts.store
+        subscription = self._parts.subscription
         state = IngestState(self._clock.now(), subscription.connected, subscription.problem, self._parts.inbox.waiting)
-        understood = [report for each in reports if (report := self._understand(each)) is not None]
-        alarms = list(self._noticed.values())
-        unfit: list[tuple[DeviceReport, Exception]] = []
-        try:
-            store.note(understood, alarms, state)
-        except Exception as error:  # whatever it is that is wrong with one of them
-            if database.passes(error):
-                raise
-            for each in understood:
-                try:
-                    store.note([each], [], state)
-                except Exception as its_own:
-                    if database.passes(its_own):
-                        raise
-                    unfit.append((each, its_own))
-            store.note([], alarms, state)
-        self._noticed.clear()
-        for report, fault in unfit:
-            self._drop(f"a word of {report.device.device} on itself", report.device.device, fault)
+        self._reports.note(reports, state)
 
-    def _understand(self, report: Report) -> DeviceReport | None:
-        """None for what is cleared, of nobody known, or no status and no state."""
-        _, _, rest = report.topic.partition("/v1/")
-        _site, _, rest = rest.partition("/")
-        name, _, leaf = rest.partition("/")
-        device = self._parts.registry.find(name) if report.payload else None
-        if device is None:
-            return None
-        try:
-            content: Status | State = decode(report.payload, Status if leaf == "status" else State)
-        except WireError as error:
-            kind = "status_not_understood" if leaf == "status" else "state_not_understood"
-            self._tally.add(kind, f"device {device.device} sent a {leaf} that is none")
-            self._notice(kind, device.device, str(error))
-            return None
-        return DeviceReport(device, content, report.received_at, report.retained)
+    def _take_due(self) -> list[Due]:
+        """Commands to be sent now, sealed where they are new."""
+        now = self._clock.now()
+        with self._parts.engine.begin() as connection:
+            seal_queued(connection, self._parts.identity.signing_key, now)
+            return take_due(connection, now)
 
-    def _drop(self, what: str, device: str, error: Exception) -> None:
-        self._tally.add("dropped", f"dropped {what}, which can be neither stored nor held: {type(error).__name__}")
-        self._notice("dropped", device, type(error).__name__)
-
-    def _notice(self, kind: str, device: str, detail: str, count: int = 1) -> None:
-        """An alarm, written with the next note."""
-        alarm = Alarm(kind, device, self._clock.now(), printable(detail), count)
-        before = self._noticed.get((kind, device))
-        self._noticed[kind, device] = replace(alarm, count=before.count + count) if before else alarm
+    def _begin(self) -> None:
+        """What was put back or changed while this process was away."""
+        parts = self._parts
+        bring_together(self._directory, parts.engine, self._clock.now())
+        retry_held(parts.engine, parts.store, parts.registry, parts.identity)
 
     def _persist(self, action: Callable[[], T]) -> T | None:
         """The action's result, tried until the database takes it; None when stopped before that.

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Literal
 
 from edge.errors import SealError, WireError
-from edge.events import CommandApplied, EventBody
+from edge.events import Encounter, EventBody, ResponseBody
 from edge.sealing import ciphertext_hash, sha256, unseal, verify
-from edge.wire import Envelope, Header, decode, decode_sealed
+from edge.wire import Envelope, Header, Void, VoidReason, decode, decode_sealed
 from hub.keys import HubIdentity
 from hub.registry import Device, Registry
 
@@ -37,20 +37,27 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Opened:
-    """An event or response of a registered device. body is None where a void stands in its place."""
+    """An event or response of a registered device. body is None where a void stands in its place; void_reason: why."""
 
     arrival: Arrival
     device: Device
     header: Header
-    body: EventBody | CommandApplied | None
+    body: EventBody | ResponseBody | None
     message_sha256: str
     ciphertext_sha256: str
     content_sha256: str
+    void_reason: VoidReason | None = None
 
     @property
     def type(self) -> str:
         """The body's tag, or "void"."""
         return "void" if self.body is None else str(type(self.body).__struct_config__.tag)
+
+    @property
+    def participant(self) -> str | None:
+        """Whom it is about; None for nobody, or nobody who agreed."""
+        encounter: Encounter | None = getattr(self.body, "encounter", None)
+        return None if encounter is None else encounter.participant
 
 
 @dataclass(frozen=True)
@@ -87,16 +94,17 @@ def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) ->
         verify(message, device.signer)
     except SealError as error:
         return replace(refused, reason="bad_signature", detail=str(error), verified=False)
-    body: EventBody | CommandApplied | None = None
+    body: EventBody | ResponseBody | None = None
     if isinstance(message, Envelope):
         try:
             opened = unseal(message, header, identity.sealing_key)
         except SealError as error:
             return replace(refused, reason="does_not_open", detail=str(error), verified=True)
         try:
-            body = decode(opened, EventBody if header.kind == "event" else CommandApplied)
+            body = decode(opened, EventBody if header.kind == "event" else ResponseBody)
         except WireError as error:
             return replace(refused, reason="body_not_understood", detail=str(error), verified=True)
     ciphertext = ciphertext_hash(message)
     content = sha256(message.header + ciphertext.encode())
-    return Opened(arrival, device, header, body, digest, ciphertext, content)
+    reason = message.reason if isinstance(message, Void) else None
+    return Opened(arrival, device, header, body, digest, ciphertext, content, reason)

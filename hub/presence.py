@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 
 from edge.clock import Clock
+from edge.errors import WireError
 from edge.publish.base import Publisher
-from edge.wire import HUB_TOPIC, HubPresence, encode
+from edge.wire import HUB_TOPIC, HubPresence, decode, encode
 from hub.keys import HubIdentity
 
 PUBLISH_EVERY_NS = 15_000_000_000
 HEAL_EVERY_NS = 1_000_000_000
-"""Two hubs on one broker each put their own word back; they must not do so without end at the network's speed."""
+"""After an empty word, or one of nobody. Another hub's is left until our own is due again: of two hubs on one broker
+each says its word every PUBLISH_EVERY_NS, and no device waits longer for its own."""
 NOBODY = b""
 """An empty retained payload clears the topic: the hub is not here."""
 
@@ -30,7 +32,7 @@ class Presence:
         self._lock = threading.Lock()
         self._taking = True
         self._message = self._new()
-        self._foreign = False
+        self._heal = False
         self._published_at_ns = clock.monotonic_ns()
 
     @property
@@ -60,17 +62,18 @@ class Presence:
     def heard(self, payload: bytes) -> bool:
         """What stands on the topic now, our own word among it. False where it is not ours and must be put right."""
         with self._lock:
-            self._foreign = self._taking and payload != self._message
-            return not self._foreign
+            is_foreign = self._taking and payload != self._message
+            self._heal = is_foreign and not _is_a_hub_s(payload)
+            return not is_foreign
 
     def tick(self) -> None:
         """To be called often: publishes again what should stand."""
         with self._lock:
             passed_ns = self._clock.monotonic_ns() - self._published_at_ns
-            due = passed_ns >= (HEAL_EVERY_NS if self._foreign else PUBLISH_EVERY_NS)
+            due = passed_ns >= (HEAL_EVERY_NS if self._heal else PUBLISH_EVERY_NS)
             if not (self._taking and due):
                 return
-            self._foreign = False
+            self._heal = False
         self._publish()
 
     def _publish(self) -> None:
@@ -82,3 +85,11 @@ class Presence:
 
     def _new(self) -> bytes:
         return encode(HubPresence(ts=self._clock.now(), hub=self._identity.hub, key_id=self._identity.key_id))
+
+
+def _is_a_hub_s(payload: bytes) -> bool:
+    try:
+        decode(payload, HubPresence)
+    except WireError:
+        return False
+    return True

@@ -7,7 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edge.events import CommandApplied, Encounter, EncounterClosed, EncounterOpened, Finding, Refusal
+from edge.events import (
+    CommandApplied,
+    Encounter,
+    EncounterClosed,
+    EncounterOpened,
+    Finding,
+    Reconcile,
+    Refusal,
+    Resume,
+)
+from hub import chains, commanding
 from hub.database import upsert
 from hub.opening import Opened
 from hub.quarantine import alarm
@@ -26,22 +36,28 @@ def project(connection: sa.Connection, opened: Sequence[Opened]) -> None:
                 _encounter(connection, each, event.encounter, _closing(event))
             case Refusal() as refusal:
                 _refusal(connection, each, refusal)
+            case Reconcile() as body:
+                chains.note_reconciliation(connection, each.device.device, each.header.epoch, body)
             case _:
                 continue
 
 
 def store_responses(connection: sa.Connection, opened: Sequence[Opened]) -> None:
-    """What devices answered to commands; once, however often it comes."""
+    """What devices answered to commands, once, however often it comes; and where they stand."""
     for each in opened:
-        body = each.body
-        assert isinstance(body, CommandApplied)
+        body, device, at = each.body, each.device.device, each.arrival.received_at
+        if isinstance(body, Resume):
+            commanding.resumed(connection, device, body, at)
+        if not isinstance(body, CommandApplied):
+            continue
+        commanding.answered(connection, device, body, at)
         row = {
             "event_id": each.header.event_id,
-            "device": each.device.device,
+            "device": device,
             "command_id": body.command_id,
             "outcome": body.outcome,
             "detail": body.detail,
-            "received_at": each.arrival.received_at,
+            "received_at": at,
         }
         connection.execute(upsert(responses).values(row).on_conflict_do_nothing())
 

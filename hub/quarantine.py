@@ -118,6 +118,8 @@ def _insert(connection: sa.Connection, refused: Refused) -> bool:
             reason=refused.reason,
             device=refused.claimed_device,
             event_id=refused.header.event_id if refused.header else None,
+            epoch=refused.header.epoch if refused.header else None,
+            seq=refused.header.seq if refused.header else None,
             trust=trust,
             detail=refused.detail[:DETAIL_CHARACTERS_MAX],
             first_at=at,

@@ -40,7 +40,8 @@ devices = sa.Table(
 
 # Every event that was opened, once. An id is its sender's own word: with the device in the key, nobody can take the
 # place of another's event. content_sha256 is over header and ciphertext hash: what makes two messages the same event,
-# whether the envelope came or the void that stands in its place. A void has no body.
+# whether the envelope came or the void that stands in its place. A void has no body, and neither has an event of a
+# participant who has withdrawn.
 events = sa.Table(
     "events",
     metadata,
@@ -57,8 +58,89 @@ events = sa.Table(
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("received_count", sa.Integer, nullable=False),
+    sa.Column("participant", sa.String(16)),
+    sa.Column("void_reason", sa.String(24)),
     sa.Column("body", sa.JSON(none_as_null=True)),
     sa.Index("events_by_order", "device", "epoch", "seq"),
+    sa.Index("events_by_participant", "participant"),
+)
+
+# How far each device's chain of events is whole. whole_to: of everything up to it the hub has the event, its void or
+# its quarantined bytes, or knows that nobody has it; whole_hash: of that event's ciphertext, null behind a hole.
+# told_to: the device has said that it committed so many. asked_from: where the hub has asked for them again.
+chains = sa.Table(
+    "chains",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("epoch", sa.String(32), primary_key=True),
+    sa.Column("whole_to", sa.BigInteger, nullable=False),
+    sa.Column("whole_hash", sa.String(64)),
+    sa.Column("told_to", sa.BigInteger, nullable=False),
+    sa.Column("asked_from", sa.BigInteger),
+    sa.Column("backed_up_to", sa.BigInteger),
+)
+
+# What devices said at the end of a day.
+reconciliations = sa.Table(
+    "reconciliations",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("epoch", sa.String(32), primary_key=True),
+    sa.Column("last_seq", sa.BigInteger, primary_key=True),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_hash", sa.String(64), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# Events that the hub lacks and their device has freed: lost for good.
+unheld = sa.Table(
+    "unheld",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("epoch", sa.String(32), primary_key=True),
+    sa.Column("first_seq", sa.BigInteger, primary_key=True),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+)
+
+# What the hub and one device go by. generation: of the last resend_from to it. command_*: the end of the chain of
+# commands to it.
+links = sa.Table(
+    "links",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("command_epoch", sa.String(32), nullable=False),
+    sa.Column("command_seq", sa.BigInteger, nullable=False),
+    sa.Column("command_hash", sa.String(64), nullable=False),
+)
+
+# The outbox to the devices. A command is queued by any process, sealed by `hub ingest` alone (message, epoch, seq), and
+# sent until it is answered.
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("command_id", sa.String(36), primary_key=True),
+    _name("device"),
+    _name("type"),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("queued_at", Instant, nullable=False),
+    sa.Column("epoch", sa.String(32)),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("message", sa.LargeBinary),
+    sa.Column("sent_at", Instant),
+    sa.Column("answered_at", Instant),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("detail", sa.String(200)),
+    sa.Index("commands_waiting", "answered_at", "device", "seq"),
+)
+
+# Participants who have withdrawn; kept for ever, and beside the database too (hub/withdrawal.py).
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("participant", sa.String(16), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("erased", sa.BigInteger, nullable=False),
 )
 
 findings = sa.Table(
@@ -155,6 +237,8 @@ quarantine = sa.Table(
     sa.Column("reason", sa.String(32), nullable=False),
     sa.Column("device", sa.String(32)),
     sa.Column("event_id", sa.String(36)),
+    sa.Column("epoch", sa.String(32)),
+    sa.Column("seq", sa.BigInteger),
     sa.Column("trust", sa.String(16), nullable=False),
     sa.Column("detail", sa.String(200), nullable=False),
     sa.Column("first_at", Instant, nullable=False),
@@ -162,6 +246,7 @@ quarantine = sa.Table(
     sa.Column("received_count", sa.Integer, nullable=False),
     sa.Column("message_bytes", sa.Integer, nullable=False),
     sa.Column("message", sa.LargeBinary),
+    sa.Index("quarantine_by_order", "device", "epoch", "seq"),
 )
 
 # One row a kind and device ("" where the device is not registered), counted up.

@@ -15,14 +15,15 @@ import msgspec
 import sqlalchemy as sa
 
 from edge import failpoints
-from edge.events import CommandApplied
 from edge.wire import State, Status
+from hub import chains, commanding
 from hub.database import upsert
 from hub.opening import Opened, Refused
 from hub.projection import project, store_responses
 from hub.quarantine import alarm, hold, release_strangers
 from hub.registry import Device
 from hub.schema import device_states, events, ingest_state
+from hub.withdrawal import replace_content, without_withdrawn
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Outcome:
     event_id: str
     message_sha256: str
     outcome: Literal["stored", "quarantined"]
+    is_new: bool = False
+    generation: int = 0
+    backed_up_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,17 @@ class Store:
         """All of them in one transaction, committed when this returns. Raises what the database raises."""
         refused = [each for each in messages if isinstance(each, Refused)]
         opened = [each for each in messages if isinstance(each, Opened)]
-        answers = [each for each in opened if isinstance(each.body, CommandApplied)]
-        told = [each for each in opened if not isinstance(each.body, CommandApplied)]
         with self._engine.begin() as connection:
-            present, other = _store_events(connection, told)
-            store_responses(connection, answers)
+            told = without_withdrawn(connection, [each for each in opened if each.header.kind == "event"])
+            present, new, other = _store_events(connection, told)
             held = hold(connection, [*refused, *other])
+            for device, epoch in {(each.device.device, each.header.epoch) for each in told}:
+                chains.advance(connection, device, epoch, told[-1].arrival.received_at)
+            store_responses(connection, [each for each in opened if each.header.kind == "response"])
+            outcomes = _outcomes(present, new, [*refused, *other], held)
+            standing = _with_standing(connection, outcomes)
             failpoints.hit("hub.before_commit")
-        return _outcomes(present, [*refused, *other], held)
+        return standing
 
     def note(self, reports: Sequence[DeviceReport], alarms: Sequence[Alarm], state: IngestState) -> None:
         """What devices and this process say of themselves; newest wins. And what was noticed."""
@@ -102,27 +109,33 @@ class Store:
             )
 
 
-def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[list[Opened], list[Refused]]:
-    """Those that are in the database now, new or from before; and those whose id belongs to other bytes."""
+def _store_events(
+    connection: sa.Connection, opened: Sequence[Opened]
+) -> tuple[list[Opened], list[Opened], list[Refused]]:
+    """Those that are in the database now; of them the new ones; and those whose id belongs to other bytes."""
     if not opened:
-        return [], []
+        return [], [], []
     ids = {each.header.event_id for each in opened}
-    columns = (events.c.device, events.c.event_id, events.c.content_sha256)
-    rows = connection.execute(sa.select(*columns).where(events.c.event_id.in_(ids)))
+    columns = (events.c.device, events.c.event_id, events.c.content_sha256, events.c.void_reason)
+    rows = connection.execute(sa.select(*columns).where(events.c.event_id.in_(ids))).all()
     content: dict[tuple[str, str], str] = {(row.device, row.event_id): row.content_sha256 for row in rows}
+    voids = {(row.device, row.event_id): row.void_reason for row in rows}
     new: list[Opened] = []
     present: list[Opened] = []
     other: list[Refused] = []
+    changed: list[Opened] = []
     again: Counter[tuple[str, str]] = Counter()
     for each in opened:
         key = each.device.device, each.header.event_id
         if key not in content:
-            content[key] = each.content_sha256
+            content[key], voids[key] = each.content_sha256, each.void_reason
             new.append(each)
             present.append(each)
         elif content[key] == each.content_sha256:
             again[key] += 1
             present.append(each)
+            if each.void_reason != voids[key]:
+                changed.append(each)
         else:
             other.append(_other_bytes(each))
     if new:
@@ -130,6 +143,8 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
         project(connection, new)
         _alarm_repeated_seqs(connection, new)
         release_strangers(connection, [each.message_sha256 for each in new])
+    for each in changed:
+        replace_content(connection, each)
     if again:
         connection.execute(
             sa.update(events)
@@ -137,7 +152,7 @@ def _store_events(connection: sa.Connection, opened: Sequence[Opened]) -> tuple[
             .values(received_count=events.c.received_count + sa.bindparam("times")),
             [{"device_": device, "id_": event_id, "times": times} for (device, event_id), times in again.items()],
         )
-    return present, other
+    return present, new, other
 
 
 def _alarm_repeated_seqs(connection: sa.Connection, new: Sequence[Opened]) -> None:
@@ -173,6 +188,8 @@ def _event_row(opened: Opened) -> dict[str, object]:
         "prev_hash": header.prev_hash,
         "received_at": opened.arrival.received_at,
         "received_count": 1,
+        "participant": opened.participant,
+        "void_reason": opened.void_reason,
         "body": msgspec.to_builtins(opened.body) if opened.body is not None else None,
     }
 
@@ -196,12 +213,15 @@ def not_storable(opened: Opened, why: str) -> Refused:
     return replace(_other_bytes(opened), reason="not_storable", detail=why)
 
 
-def _outcomes(present: Sequence[Opened], refused: Sequence[Refused], held: set[str]) -> list[Outcome]:
+def _outcomes(
+    present: Sequence[Opened], new: Sequence[Opened], refused: Sequence[Refused], held: set[str]
+) -> list[Outcome]:
     found: dict[str, Outcome] = {}
+    first = {each.message_sha256 for each in new}
     for each in present:
-        header = each.header
-        found[each.message_sha256] = Outcome(
-            each.device, header.epoch, header.seq, header.event_id, each.message_sha256, "stored"
+        header, digest = each.header, each.message_sha256
+        found[digest] = Outcome(
+            each.device, header.epoch, header.seq, header.event_id, digest, "stored", is_new=digest in first
         )
     for one in refused:
         if one.device is not None and one.header is not None and one.message_sha256 in held:
@@ -210,6 +230,23 @@ def _outcomes(present: Sequence[Opened], refused: Sequence[Refused], held: set[s
                 one.device, header.epoch, header.seq, header.event_id, one.message_sha256, "quarantined"
             )
     return list(found.values())
+
+
+def _with_standing(connection: sa.Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """With what their acknowledgement says besides: the hub's generation, and how far its backup goes."""
+    generations = commanding.generations(connection, [each.device.device for each in outcomes])
+    backups = {
+        (device, epoch): chains.read(connection, device, epoch).backed_up_to
+        for device, epoch in {(each.device.device, each.epoch) for each in outcomes}
+    }
+    return [
+        replace(
+            each,
+            generation=generations.get(each.device.device, 0),
+            backed_up_to=backups[each.device.device, each.epoch],
+        )
+        for each in outcomes
+    ]
 
 
 def _note_report(connection: sa.Connection, each: DeviceReport) -> None:

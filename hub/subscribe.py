@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from edge.clock import Clock
 from edge.publish.base import Publisher
 from edge.sealing import sign
 from edge.wire import HUB_TOPIC, TOPIC_ROOT, Acknowledgement, Receipt, device_topic, encode
+from hub.commanding import Due
 from hub.inbox import Inbox, Report
 from hub.keys import HubIdentity
 from hub.opening import Arrival
@@ -62,18 +64,15 @@ class Subscription:
 
     def acknowledge(self, outcomes: Sequence[Outcome]) -> None:
         """One signed acknowledgement a device and epoch. What does not reach the network, the device asks for again."""
-        groups: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
-        for each in outcomes:
-            groups[each.device.site, each.device.device, each.epoch].append(each)
-        for (site, device, epoch), group in groups.items():
-            receipts = tuple(
-                Receipt(event_id=each.event_id, seq=each.seq, message_sha256=each.message_sha256, outcome=each.outcome)
-                for each in group
-            )
-            message = Acknowledgement(device=device, epoch=epoch, ts=self._clock.now(), receipts=receipts)
-            signed = sign("acknowledgement", encode(message), self._identity.signing_key)
+        for site, device, signed in acknowledgements(outcomes, self._identity, self._clock.now()):
             if not self._publisher.publish(device_topic(site, device, "ack"), signed):
-                _log.info("%d receipts for %s found no connection; it will send its events again", len(group), device)
+                _log.info("receipts for %s found no connection; it will send its events again", device)
+
+    def command(self, due: Sequence[Due]) -> None:
+        """What does not reach the network goes again, as what is not answered."""
+        for each in due:
+            if not self._publisher.publish(device_topic(each.site, each.device, "cmd"), each.message, qos=1):
+                _log.info("a command for %s found no connection; it goes again", each.device)
 
     def _connected(self) -> None:
         self.presence.connected()
@@ -90,3 +89,26 @@ class Subscription:
             self._inbox.put_event(Arrival(payload, now))
         else:
             self._inbox.put_report(Report(topic, payload, now, retained))
+
+
+def acknowledgements(
+    outcomes: Sequence[Outcome], identity: HubIdentity, now: datetime
+) -> Iterator[tuple[str, str, bytes]]:
+    """Site, device and the signed acknowledgement; one a device and epoch."""
+    groups: dict[tuple[str, str, str], list[Outcome]] = defaultdict(list)
+    for each in outcomes:
+        groups[each.device.site, each.device.device, each.epoch].append(each)
+    for (site, device, epoch), group in groups.items():
+        receipts = tuple(
+            Receipt(event_id=each.event_id, seq=each.seq, message_sha256=each.message_sha256, outcome=each.outcome)
+            for each in group
+        )
+        message = Acknowledgement(
+            device=device,
+            epoch=epoch,
+            generation=group[0].generation,
+            ts=now,
+            receipts=receipts,
+            backed_up_to=group[0].backed_up_to,
+        )
+        yield site, device, sign("acknowledgement", encode(message), identity.signing_key)

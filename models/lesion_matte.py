@@ -45,7 +45,7 @@ class Cut:
 
 
 def to_lab(rgb: NDArray[Any]) -> NDArray[np.float32]:
-    """sRGB 0..255 -> CIELAB, float32."""
+    """From sRGB 0..255 to CIELAB, float32."""
     return cv2.cvtColor(np.asarray(rgb, np.float32) / np.float32(255), cv2.COLOR_RGB2Lab).astype(np.float32, copy=False)
 
 

@@ -183,7 +183,7 @@ def chain(picture: Image, rng: Rng) -> Image:
 def fingers(picture: Image, rng: Rng) -> Image:
     """One to three fingertips that come in from an edge, with nails, creases and a shadow on what they touch."""
     turn = int(rng.integers(4))
-    out = np.ascontiguousarray(np.rot90(picture, turn))
+    out = np.array(np.rot90(picture, turn))
     rows, cols = out.shape[:2]
     near = picture.reshape(-1, 3)[::53].mean(0) * np.float32(rng.uniform(0.9, 1.1))
     colour = tone(rng) if rng.random() < 0.4 else near

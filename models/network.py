@@ -107,12 +107,13 @@ class Conv(nn.Module):
         shape = (c_out, 1 if depthwise else c_in, kernel, kernel)
         self.weight = nn.Parameter(torch.randn(shape) * (2.0 / fan_in) ** 0.5)
         self.bias = nn.Parameter(torch.zeros(c_out))
+        self.frozen = False
         self.grids = nn.ModuleList(ActivationGrid() for _ in range(uses))
 
     def forward(self, x: Tensor, use: int = 0) -> Tensor:
         """X [n, c, h, w]; a layer that several levels share has an int8 range for each `use`."""
         grid = self.grids[use]
-        weight = weight_on_grid(self.weight) if grid.on else self.weight
+        weight = weight_on_grid(self.weight) if grid.on and not self.frozen else self.weight
         if self.depthwise and x.device.type == "cpu":
             y: Tensor = _Depthwise.apply(x, weight, self.bias, self.stride)
         else:
@@ -182,9 +183,23 @@ class Detector(nn.Module):
             self.locate.bias.fill_(0.7)
 
     def freeze_first(self) -> None:
-        """Stop gradients to the stem and the first blocks."""
+        """Stop gradients to the stem and the first blocks.
+
+        Their weights stay off int8's grid, too: what cannot learn cannot make up for it, and the converter corrects
+        the biases of such layers (Nagel et al. 2019).
+        """
         for module in (self.stem, *list(self.blocks)[:FROZEN_BLOCKS]):
             module.requires_grad_(False)
+            for part in module.modules():
+                if isinstance(part, Conv):
+                    part.frozen = True
+
+    def settle(self) -> None:
+        """Put the weights for good where the grids had them, so that converting moves none of them again."""
+        for module in self.modules():
+            if isinstance(module, Conv) and module.grids[0].on and not module.frozen:
+                with torch.no_grad():
+                    module.weight.copy_(weight_on_grid(module.weight))
 
     def forward(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """X [n, 3, 320, 320] -> per stride (logits [n, classes, h, w], log distances [n, 4, h, w])."""

@@ -30,12 +30,12 @@ class Jpeg:
 
 
 def to_linear(srgb: Floats) -> Floats:
-    """sRGB 0..1 -> linear light 0..1."""
+    """From sRGB 0..1 to linear light 0..1."""
     return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4), np.float32)
 
 
 def to_srgb(linear: Floats) -> Floats:
-    """Linear light 0..1 -> sRGB 0..1."""
+    """From linear light 0..1 to sRGB 0..1."""
     low = linear.clip(0, 1)
     return np.asarray(np.where(low <= 0.0031308, 12.92 * low, 1.055 * low ** (1 / 2.4) - 0.055), np.float32)
 
@@ -60,13 +60,13 @@ def illumination(rng: Rng, height: int, width: int) -> Floats:
 def lens(rng: Rng, linear: Floats) -> Floats:
     """In focus, out of it (a disc), or moved (a curved path)."""
     kind, short = rng.random(), min(linear.shape[:2])
-    if kind < 0.5:
-        return cv2.GaussianBlur(linear, (0, 0), float(rng.uniform(0.5, 1.3))).astype(np.float32, copy=False)
+    if kind < 0.45:
+        return cv2.GaussianBlur(linear, (0, 0), float(rng.uniform(0.5, 1.6))).astype(np.float32, copy=False)
     if kind < 0.8:
-        radius = max(1, round(short * float(rng.uniform(0.002, 0.008))))
+        radius = max(1, round(short * float(rng.uniform(0.002, 0.014))))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)).astype(np.float32)
     else:
-        length = max(3, round(short * float(rng.uniform(0.005, 0.02))))
+        length = max(3, round(short * float(rng.uniform(0.005, 0.035))))
         steps = np.linspace(-0.5, 0.5, 33)
         turn, bow = rng.uniform(0, np.pi), rng.uniform(-0.3, 0.3)
         path = np.stack((steps, bow * (steps**2 - 0.08)), 1) @ np.array(
@@ -101,12 +101,12 @@ def expose(rng: Rng, srgb: Floats) -> Jpeg:
     out = out + np.float32(contrast) * (out * out * (3 - 2 * out) - out)  # S-shaped tone curve
     luma, red, blue = cv2.split(cv2.cvtColor(out.clip(0, 1), cv2.COLOR_RGB2YCrCb))
     chroma = float(rng.uniform(0.5, 3))
-    red, blue = cv2.GaussianBlur(red, (0, 0), chroma), cv2.GaussianBlur(blue, (0, 0), chroma)  # colour noise is smoothed
+    red, blue = (cv2.GaussianBlur(each, (0, 0), chroma) for each in (red, blue))  # colour noise is smoothed
     luma = cv2.bilateralFilter(luma, 5, float(rng.uniform(0.005, 0.05)), 2)
     luma = luma + np.float32(rng.uniform(0, 1.0)) * (luma - cv2.GaussianBlur(luma, (0, 0), 1.5))  # sharpening's halo
     vivid = np.float32(rng.uniform(0.85, 1.25))
     merged = cv2.merge((luma, 0.5 + (red - 0.5) * vivid, 0.5 + (blue - 0.5) * vivid)).clip(0, 1)
     bgr = (cv2.cvtColor(merged, cv2.COLOR_YCrCb2BGR).clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 95))])
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
     assert done  # three channels of 8 bits always are
     return Jpeg(data.tobytes())

@@ -9,7 +9,6 @@ of the data set are about 1.2 times as wide, which the side ratio of a detector 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,24 +19,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import data, lesion_matte, phone_camera, skin_sheet
+from edge.bundle import Input
+from edge.preprocess import Preprocessor
+from models import data, lesion_lay, lesion_matte, phone_camera, phone_scene, skin_sheet
+from models.architecture import INPUT_PX, PAD_VALUE
+from models.fingerprint import fingerprint
 from models.lesion_matte import Cut
+from models.matching import Found, Matches, side_ratio
 from models.phone_camera import Jpeg
+from models.phone_scene import Skins
 
 COUNT = 200
 SEED = 20261125
-FRAMES = ((720, 960), (960, 720), (576, 1024))
+FRAMES = ((480, 640), (640, 480), (405, 720))
 FRAME_CHANCES = (0.5, 0.3, 0.2)
-SIDES = (0.12, 0.6)
-"""The lesion's longer side over the frame's shorter one, log-uniform."""
+"""Height and width in px: 4:3, 3:4 and 16:9 at about twice the model's input."""
 SECOND_LESION = 0.15
+LIMB = 0.3
+"""Chance that the skin ends at a limb's edge before an unsharp backdrop, where the lesions leave room for it."""
 CACHE = Path("build") / "phone_like"
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: JPEG, boxes [n, 4] in px that touch the visible lesions, skin type 0..5, group of its first lesion."""
+    """One picture. boxes_px: [n, 4], touching the visible lesions. tone: skin type 0..5. group: of its first lesion."""
 
     jpeg: Jpeg
     boxes_px: NDArray[np.float32]
@@ -45,114 +51,26 @@ class Shot:
     group: str
 
 
-class Skins:
-    """The skins of one split: exemplars of healthy crops and of dermoscopy, and faces for their cheeks."""
-
-    def __init__(self, split: str) -> None:
-        self.crops = _exemplars(data.load(split, "neg_healthy_crops"))
-        self.dermoscopy = _exemplars(data.load(split, "trc_dermoscopy"))
-        self.faces = data.load(split, "acne04_faces")
-
-    def scene(self, rng: Rng, size: tuple[int, int], tone: int, group: str) -> NDArray[np.float32]:
-        """Skin of one type in CIELAB [height, width, 3], never of the lesion's own group."""
-        kind = rng.random()
-        lab = None
-        if kind < 0.45:
-            face = self.faces[int(rng.integers(len(self.faces)))]
-            lab = skin_sheet.cheek(rng, face, face.rgb(), size)
-        if lab is None:
-            others = [lab for g, lab in (self.crops if kind < 0.6 else self.dermoscopy) if g != group]
-            lab = skin_sheet.sheet(rng, others[int(rng.integers(len(others)))], size, float(rng.uniform(1.2, 2.6)))
-        return skin_sheet.retone(rng, lab, tone)
-
-
-def _exemplars(pictures: Sequence[data.Picture]) -> list[tuple[str, NDArray[np.float32]]]:
-    found = [(picture.group, skin_sheet.exemplar(picture)) for picture in pictures]
-    return [(group, lab) for group, lab in found if lab is not None]
-
-
-def place(rng: Rng, cut: Cut, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Turn, shear a little and scale a cut, then move it to a random place: affine [2, 3] from cut px to frame px."""
-    height, width = size
-    x0, y0, x1, y1 = cut.box
-    side = min(size) * float(np.exp(rng.uniform(*np.log(SIDES)))) / max(x1 - x0, y1 - y0)
-    turn, flip = rng.uniform(0, 2 * np.pi), 1 if rng.random() < 0.5 else -1
-    cos, sin = np.cos(turn), np.sin(turn)
-    lean = np.array([[1.0, rng.uniform(-0.12, 0.12)], [0.0, rng.uniform(0.85, 1.0)]])  # the phone is held at an angle
-    linear = side * np.array([[cos, -sin], [sin, cos]]) @ lean @ np.diag([flip, 1.0])
-    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    reach = np.abs(linear) @ np.array([(x1 - x0) / 2, (y1 - y0) / 2])
-    margin = np.minimum(reach + 2, np.array([width, height]) / 2)
-    # Close-ups are aimed: most lesions lie near the middle, some anywhere.
-    spread = rng.uniform(-1, 1, 2) if rng.random() < 0.5 else rng.normal(0, 0.35, 2).clip(-1, 1)
-    goal = np.array([width, height]) / 2 + spread * (np.array([width, height]) / 2 - margin)
-    return np.column_stack((linear, goal - linear @ middle))
-
-
-def lay(rng: Rng, scene: NDArray[np.float32], cut: Cut, move: NDArray[np.float64]
-        ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:  # fmt: skip
-    """The scene (CIELAB) with the lesion in it, and the box of what is visible; None: it vanished in the skin."""
-    height, width = scene.shape[:2]
-    shrink = float(np.sqrt(abs(np.linalg.det(move[:, :2]))))
-    lab, alpha = cut.lab, cut.alpha
-    if shrink < 0.6:  # averaged first, so that the warp does not alias
-        lab, alpha = (cv2.GaussianBlur(each, (0, 0), 0.35 / shrink) for each in (lab, alpha))
-    flags = {"flags": cv2.INTER_LINEAR}
-    alpha = cv2.warpAffine(alpha, move, (width, height), **flags)
-    lesion = cv2.warpAffine(lab, move, (width, height), borderMode=cv2.BORDER_REPLICATE, **flags)
-    inside = alpha > 0.5
-    if int(inside.sum()) < 60:
-        return scene, None
-    ground = cv2.GaussianBlur(scene, (0, 0), 0.02 * max(size_of(inside)) + 1)
-    # In CIELAB the lesion keeps its difference to the skin that it came from; on dark skin there is less room for it.
-    room = (np.median(ground[..., 0][inside]) / cut.skin[0]) ** 0.8
-    moved = ground + (lesion - cut.skin) * np.array([room, 0.5 + 0.5 * room, 0.5 + 0.5 * room], np.float32)
-    moved[..., 0] = moved[..., 0].clip(3, 99)
-    if rng.random() < 0.4:
-        out = _clone(scene, np.asarray(moved, np.float32), alpha)
-    else:
-        fine = scene - cv2.GaussianBlur(scene, (0, 0), 1.5)
-        out = scene + (moved + 0.5 * fine - scene) * alpha[..., None]
-    contrast = np.abs(out[inside].mean(0) - ground[inside].mean(0))
-    if float(np.linalg.norm(contrast)) < 8:
-        return scene, None
-    x, y, wide, high = cv2.boundingRect(inside.astype(np.uint8))
-    return np.asarray(out, np.float32), np.array([x, y, x + wide, y + high], np.float32)
-
-
-def size_of(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Width and height of a mask's extent in px."""
-    _, _, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return width, height
-
-
-def _clone(scene: NDArray[np.float32], lesion: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Poisson blending of the lesion with a rim of the skin round it."""
-    mask = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((5, 5), np.uint8))
-    mask[:2], mask[-2:], mask[:, :2], mask[:, -2:] = 0, 0, 0, 0
-    x, y, width, height = cv2.boundingRect(mask)
-    if min(width, height) < 8:
-        return scene
-    source = scene + (lesion - scene) * alpha[..., None].clip(0, 1)
-    rgb = [(cv2.cvtColor(each, cv2.COLOR_Lab2RGB).clip(0, 1) * 255).astype(np.uint8) for each in (source, scene)]
-    done = cv2.seamlessClone(rgb[0], rgb[1], mask * 255, (x + width // 2, y + height // 2), cv2.NORMAL_CLONE)
-    return lesion_matte.to_lab(done)
-
-
 def shot(rng: Rng, cuts: Sequence[Cut], skins: Skins, tone: int) -> Shot:
-    """One picture with one lesion, seldom two; tries again until one is visible."""
+    """One picture with one lesion, seldom more; tries again until one is visible."""
     while True:
         size = FRAMES[int(rng.choice(len(FRAMES), p=FRAME_CHANCES))]
-        first = cuts[int(rng.integers(len(cuts)))]
-        chosen = [first, cuts[int(rng.integers(len(cuts)))]] if rng.random() < SECOND_LESION else [first]
-        scene, boxes = skins.scene(rng, size, tone, first.group), np.zeros((0, 4), np.float32)
+        chosen = [cuts[int(rng.integers(len(cuts)))] for _ in range(1 + int(rng.random() < SECOND_LESION))]
+        scene, free = skins.scene(rng, size, tone, chosen[0].group)
+        boxes = np.zeros((0, 4), np.float32)
         for cut in chosen:
-            laid, box = lay(rng, scene, cut, place(rng, cut, size))
+            move = lesion_lay.place(rng, cut, free)
+            if move is None:
+                continue
+            laid, box = lesion_lay.lay(rng, scene, cut, move)
             if box is not None and not _near(box, boxes):
                 scene, boxes = laid, np.concatenate([boxes, box[None]])
         if len(boxes):
+            if rng.random() < LIMB:
+                scene = phone_scene.limb(rng, scene, boxes)
+            scene = phone_scene.clutter(rng, scene, boxes)
             srgb = cv2.cvtColor(scene, cv2.COLOR_Lab2RGB).astype(np.float32, copy=False)
-            return Shot(phone_camera.expose(rng, srgb), boxes, tone, first.group)
+            return Shot(phone_camera.expose(rng, srgb), boxes, tone, chosen[0].group)
 
 
 def _near(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> bool:
@@ -161,42 +79,81 @@ def _near(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> bool:
     return bool(((boxes[:, :2] < high) & (boxes[:, 2:] > low)).all(1).any())
 
 
-def make(split: str = "val", count: int = COUNT) -> Iterator[Shot]:
-    """All pictures of the set, seeded; skin types take turns, lesions take turns by chance."""
+def make(split: str = "val", numbers: Sequence[int] = range(COUNT)) -> Iterator[Shot]:
+    """The pictures of these numbers: each is seeded by its own; skin types take turns, lesions come by chance."""
+    if split == "test":
+        raise ValueError("expected split 'val' or 'train', got 'test': nothing may be chosen by test pictures")
     cuts = [each for each in map(lesion_matte.cut, data.load(split, "trc_dermoscopy")) if each is not None]
     skins = Skins(split)
-    for index in range(count):
+    for index in numbers:
         yield shot(np.random.default_rng([SEED, index]), cuts, skins, index % len(skin_sheet.TONES_LAB))
 
 
 def key(split: str, count: int) -> str:
-    """What the set depends on: this code, its seed and the table of boxes."""
-    digest = hashlib.sha256(f"{split} {count} {SEED}".encode())
-    for module in (data, lesion_matte, phone_camera, skin_sheet):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    digest.update(Path(__file__).read_bytes() + (data.data_dir() / "boxes.csv").read_bytes())
-    return digest.hexdigest()[:16]
+    """What the set depends on: the code that makes it, and the table of boxes."""
+    return fingerprint(
+        lesion_lay, lesion_matte, phone_camera, phone_scene, skin_sheet, f"{split} {count} {_settings()}"
+    )
+
+
+def _settings() -> str:
+    return f"{SEED} {FRAMES} {FRAME_CHANCES} {SECOND_LESION} {LIMB}"
 
 
 def shots(split: str = "val", count: int = COUNT) -> list[Shot]:
-    """The set, from the cache under build/ where it is there already (a minute to make otherwise)."""
+    """The set, from the cache under build/ as far as it is there (about a minute to make; what was begun is used)."""
     folder = CACHE / f"{split}-{key(split, count)}"
-    table = folder / "boxes.json"
-    if not table.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        rows: list[dict[str, Any]] = []
-        for index, each in enumerate(make(split, count)):
-            (folder / f"{index:03d}.jpg").write_bytes(each.jpeg.data)
-            rows.append({"boxes_px": each.boxes_px.tolist(), "tone": each.tone, "group": each.group})
-        table.write_text(json.dumps(rows), encoding="utf-8")
-    return [
-        Shot(Jpeg((folder / f"{index:03d}.jpg").read_bytes()), np.array(row["boxes_px"], np.float32), row["tone"],
-             row["group"])
-        for index, row in enumerate(json.loads(table.read_text(encoding="utf-8")))
-    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = [folder / f"{index:03d}.json" for index in range(count)]
+    missing = [index for index, table in enumerate(tables) if not table.exists()]
+    for index, each in zip(missing, make(split, missing) if missing else (), strict=True):
+        tables[index].with_suffix(".jpg").write_bytes(each.jpeg.data)
+        told = {"boxes_px": each.boxes_px.tolist(), "tone": each.tone, "group": each.group}
+        tables[index].write_text(json.dumps(told), encoding="utf-8")
+    return [_stored(table) for table in tables]
+
+
+def _stored(table: Path) -> Shot:
+    row: dict[str, Any] = json.loads(table.read_text(encoding="utf-8"))
+    boxes = np.array(row["boxes_px"], np.float32)
+    return Shot(Jpeg(table.with_suffix(".jpg").read_bytes()), boxes, row["tone"], row["group"])
 
 
 def phone_like(split: str = "val") -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
     """RGB uint8 [height, width, 3] and boxes [n, 4] (x0, y0, x1, y1, px) that touch the visible lesions."""
     for each in shots(split):
         yield each.jpeg.rgb(), each.boxes_px
+
+
+def inputs(split: str = "val") -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
+    """The set as the model sees it: RGB uint8 [n, 320, 320, 3], letterboxed by the runtime, and boxes in input px."""
+    identity = Input(name="image", shape=(1, INPUT_PX, INPUT_PX, 3), dtype="uint8", mean=0.0, std=1.0, scale=1.0,
+                     pad_value=PAD_VALUE)  # fmt: skip
+    preprocessor = Preprocessor(identity)
+    images, boxes = [], []
+    for rgb, boxes_px in phone_like(split):
+        tensor = np.empty((1, INPUT_PX, INPUT_PX, 3), np.uint8)
+        box = preprocessor.write(rgb, tensor)
+        images.append(tensor[0])
+        boxes.append((boxes_px * box.scale + np.array([box.pad_x_px, box.pad_y_px] * 2)).astype(np.float32))
+    return np.stack(images), boxes
+
+
+def quick(found: Sequence[tuple[NDArray[Any], NDArray[Any]]], truth: Sequence[NDArray[Any]]) -> dict[str, float]:
+    """Class-blind figures for a training loop. found: boxes [n, 4] and scores [n] or [n, classes] of each picture.
+
+    phone_recall30 and phone_recall50 stand at the score that keeps to one false positive a picture (at that IoU);
+    phone_side_ratio tells how much wider than the lesion the boxes are.
+    """
+    best: list[Found] = []
+    for boxes, scores in found:
+        top = scores.max(1) if scores.ndim == 2 and len(scores) else scores.reshape(-1)
+        order = np.argsort(-top, kind="stable")
+        best.append(Found(boxes[order], top[order], np.zeros(len(order), np.int64)))
+    figures: dict[str, float] = {}
+    for level in (0.3, 0.5):
+        matches = Matches.of(best, truth, level)
+        figures[f"phone_recall{int(level * 100)}"] = round(matches.recall_at(1.0), 4)
+        figures[f"phone_ap{int(level * 100)}"] = round(matches.average_precision(), 4)
+    reported = [each.above(Matches.of(best, truth, 0.3).score_at(1.0)) for each in best]
+    return figures | {"phone_side_ratio": round(side_ratio(reported, truth, 0.3), 3)}

@@ -10,10 +10,10 @@ from models.architecture import INPUT_PX
 from models.augment import Sample
 from models.data import Picture, load
 from models.negatives import Rng
-from models.options import CLEAN_SOURCES, Options
+from models.options import CLEAN_SOURCES, LATE_FROM, Options
 
-MIX = {"dermoscopy": 0.34, "paste": 0.26, "drawn": 0.10, "healthy": 0.03, "clear": 0.05}
-"""Dermoscopy as it is, pasted lesions and negatives of three sorts, in these proportions beside the faces' share."""
+MIX = {"paste": 0.26, "drawn": 0.10, "healthy": 0.03, "clear": 0.05}
+"""Pasted lesions and negatives of three sorts: with dermoscopy as it is, in these proportions beside the faces."""
 
 LOOK_ALIKE_CHANCE = 0.3
 """Of a drawn button, eye or plaster on real lesion-free skin."""
@@ -37,9 +37,14 @@ class Samples:
         self.dermoscopy = by_source.get("trc_dermoscopy", [])
         self.faces = by_source.get("acne04_faces", [])
         self.healthy = by_source.get("neg_healthy_crops", [])
-        faces = self.options.faces if self.faces else 0.0
-        rest = (1 - faces) / sum(MIX.values())
-        self.mix = {"face": faces, **{kind: share * rest for kind, share in MIX.items()}}
+
+    def mix(self, index: int) -> dict[str, float]:
+        """The chance of each kind at sample number index: they add up to 1."""
+        share = self.options.late_faces if index >= LATE_FROM * self.length else self.options.faces
+        faces = share if self.faces else 0.0
+        others = {"dermoscopy": self.options.dermoscopy, **MIX}
+        rest = (1 - faces) / sum(others.values())
+        return {"face": faces, **{kind: chance * rest for kind, chance in others.items()}}
 
     def __len__(self) -> int:
         return self.length
@@ -48,7 +53,8 @@ class Samples:
         """RGB uint8 [320, 320, 3], boxes [n, 4] in input px, classes [n]."""
         rng = np.random.default_rng([self.seed, index])
         size = augment.CANVASES[int(rng.choice(len(augment.CANVASES), p=augment.CANVAS_CHANCES))]
-        kind = str(rng.choice(list(self.mix), p=list(self.mix.values())))
+        mix = self.mix(index)
+        kind = str(rng.choice(list(mix), p=list(mix.values())))
         sample: Sample = getattr(self, f"_{kind}")(rng, size)
         return self._finish(rng, sample)
 

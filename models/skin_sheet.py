@@ -54,15 +54,19 @@ def exemplar(picture: Picture) -> Lab | None:
     lightness = cv2.GaussianBlur(lab[..., 0], (0, 0), 4)
     if float(np.percentile(lightness, 2)) < 30 or float(np.percentile(lightness, 50)) > 95:
         return None
-    # Hairs, naevi and ticks that the boxes leave out stand far from the median.
-    strange = np.abs(lab[..., 0] - np.median(lab[..., 0])) > 16
-    return lab if strange.mean() < 0.02 else None
+    # Naevi, blotches and ticks that the boxes leave out stand far from the light around them; thin hairs do not.
+    soft = cv2.GaussianBlur(lab, (0, 0), 5)
+    local = soft - cv2.resize(cv2.GaussianBlur(cv2.resize(soft, (32, 32)), (0, 0), 10), soft.shape[1::-1])
+    strange = (local[..., 0] < -9) | (np.abs(local[..., 1:]).max(2) > 9)
+    return lab if strange.mean() < 0.01 else None
 
 
 def sheet(rng: Rng, lab: Lab, size: tuple[int, int], enlarge: float) -> Lab:
     """Skin [height, width, 3] in CIELAB sampled from an exemplar enlarged by a factor; mean lightness as there."""
     source = cv2.resize(lab, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
-    slow = cv2.GaussianBlur(source, (0, 0), 0.12 * min(source.shape[:2]))
+    small = cv2.resize(source, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    slow = cv2.GaussianBlur(small, (0, 0), 0.12 * min(small.shape[:2]))
+    slow = cv2.resize(slow, source.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     fine = source - slow  # the exemplar's own light is taken off
     height, width = size
     side = int(min(0.7 * min(source.shape[:2]), 220))
@@ -81,35 +85,44 @@ def sheet(rng: Rng, lab: Lab, size: tuple[int, int], enlarge: float) -> Lab:
     return np.asarray(total[area] / np.sqrt(power[area].clip(1e-4)) + source.mean((0, 1)), np.float32)
 
 
-def cheek(rng: Rng, picture: Picture, rgb: NDArray[np.uint8], size: tuple[int, int]) -> Lab | None:
-    """A window of a face that touches no box and shows skin alone, made large: CIELAB [height, width, 3]."""
+def face_window(rng: Rng, picture: Picture, size: tuple[int, int], plain_only: bool) -> Lab | None:
+    """A window of a face that touches no box, made large: CIELAB [height, width, 3]; plain_only: skin and no more.
+
+    Other windows may show eyes, nose, mouth, hair and backdrop, but mostly skin.
+    """
     height, width = size
-    boxes = picture.boxes_px
+    rgb, boxes = picture.rgb(), picture.boxes_px
+    reach = 6.0
     for _ in range(60):
-        tall = float(rng.uniform(90, 260))
+        tall = float(rng.uniform(90, 220) if plain_only else rng.uniform(150, 400))
         wide = tall * width / height
         if wide > picture.width_px or tall > picture.height_px:
             continue
         x0, y0 = rng.uniform(0, picture.width_px - wide), rng.uniform(0, picture.height_px - tall)
-        reach = 6.0
         near = (boxes[:, 0] < x0 + wide + reach) & (boxes[:, 2] > x0 - reach)
         near &= (boxes[:, 1] < y0 + tall + reach) & (boxes[:, 3] > y0 - reach)
         if near.any():
             continue
         lab = to_lab(rgb[int(y0) : int(y0 + tall), int(x0) : int(x0 + wide)])
-        if plain(lab):
+        if plain(lab) if plain_only else float(skin_hue(lab).mean()) > 0.5:
             return cv2.resize(lab, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
     return None
+
+
+def skin_hue(lab: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where light and hue are those of skin."""
+    lightness, red, yellow = lab[..., 0], lab[..., 1], lab[..., 2]
+    return np.asarray(
+        (red > 4) & (red < 32) & (yellow > 6) & (yellow < 42) & (lightness > 28) & (lightness < 93), np.bool_
+    )
 
 
 def plain(lab: NDArray[Any]) -> bool:
     """Whether a window is skin without features: light enough, skin's hue, no steep edge, no red or dark spot."""
     soft = cv2.GaussianBlur(lab, (0, 0), 2)
-    lightness, red, yellow = soft[..., 0], soft[..., 1], soft[..., 2]
-    hue = (red > 4) & (red < 32) & (yellow > 6) & (yellow < 42) & (lightness > 28) & (lightness < 93)
-    if float(hue.mean()) < 0.995:
+    if float(skin_hue(soft).mean()) < 0.995:
         return False
-    across, down = cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
+    across, down = cv2.Sobel(soft[..., 0], cv2.CV_32F, 1, 0), cv2.Sobel(soft[..., 0], cv2.CV_32F, 0, 1)
     local = soft - cv2.GaussianBlur(soft, (0, 0), 14)
     return (
         float(np.percentile(np.sqrt(across**2 + down**2), 99.5)) < 12
@@ -118,9 +131,13 @@ def plain(lab: NDArray[Any]) -> bool:
     )
 
 
-def retone(rng: Rng, lab: Lab, tone: int) -> Lab:
-    """Move skin to one of six types: its median goes there (with some spread), its contrast shrinks with lightness."""
-    middle = np.median(lab.reshape(-1, 3)[::37], 0)
+def retone(rng: Rng, lab: Lab, tone: int, skin: NDArray[np.bool_]) -> Lab:
+    """Move skin to one of six types: its median goes there (with some spread), its contrast shrinks with lightness.
+
+    skin: [height, width], where the median is taken; what is no skin moves along.
+    """
+    pixels = lab[skin] if skin.mean() > 0.02 else lab.reshape(-1, 3)
+    middle = np.median(pixels[::17], 0)
     wanted = np.array(TONES_LAB[tone]) + rng.normal(0, (1.5, 1.2, 1.5))
     contrast = (wanted[0] / max(float(middle[0]), 20.0)) ** 0.7
     return np.asarray(wanted + (lab - middle) * min(contrast, 1.3), np.float32)

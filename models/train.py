@@ -1,8 +1,9 @@
-"""`python -m models.train`: the whole training, seeded, a fixed number of steps (at most 2.5 hours on 2 free cores).
+"""`python -m models.train`: the whole training, seeded, two stages of fixed length (at most 2.5 hours on 2 free cores).
 
 Reads the train split for gradients and the val split to choose the checkpoint; the test split is never opened here.
-The last part runs on int8's grid (`models.fake_quantize`). Writes OUT/last.pt (resumable state), OUT/best.npz (mean
-weights chosen on val) and OUT/log.jsonl (the curve). Stopped, it goes on from last.pt with --resume.
+The last part of a stage runs on int8's grid (`models.fake_quantize`). A stage (OUT/broad, OUT/finish) writes last.pt
+(resumable state), best.npz (mean weights chosen on val) and log.jsonl (the curve). What ships is OUT/finish/best.npz.
+A training that was stopped goes on with --resume.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -27,6 +29,7 @@ from tqdm import tqdm
 from models.architecture import INPUT_PX, MEAN, STD, STRIDES
 from models.assign import cells
 from models.batches import batches, collate
+from models.data import load
 from models.fake_quantize import copy_ranges, switch_on
 from models.initial import unit_scale
 from models.loss import detection_loss
@@ -95,7 +98,9 @@ def optimiser(net: Detector) -> torch.optim.AdamW:
 def save_npz(net: Detector, path: Path) -> None:
     """Float weights, the hand-over to the Keras graph: name -> float32 array in torch layout."""
     temporary = path.with_suffix(".tmp.npz")
-    state = {name: value.detach().float().cpu().contiguous().numpy() for name, value in net.state_dict().items()}
+    settled = copy.deepcopy(net)
+    settled.settle()
+    state = {name: value.detach().float().cpu().contiguous().numpy() for name, value in settled.state_dict().items()}
     np.savez(temporary, **state)  # type: ignore[arg-type]
     temporary.replace(path)
 
@@ -140,6 +145,10 @@ class Training:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best, self.seconds = int(state["step"]), float(state["best"]), float(state["seconds"])
+        log = self.out / "log.jsonl"
+        written = log.read_text().splitlines() if log.exists() else []
+        kept = [line for line in written if json.loads(line)["step"] <= self.step]
+        log.write_text("\n".join([*kept, ""]))  # what came after the checkpoint happens again
         return True
 
     def run(self, judge: Judge, workers: int) -> dict[str, float]:
@@ -213,6 +222,13 @@ def start_over_with_malloc(module: str) -> None:
         os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], {**os.environ, **MALLOC})  # noqa: S606
 
 
+def stages(steps: int, licence: Literal["all", "clean"]) -> list[tuple[str, Schedule, Options]]:
+    """The broad stage, and a short one on mostly dermoscopy: small lesions outweigh large ones by their number."""
+    broad, last = Options(licence=licence), Options(faces=0.15, late_faces=0.15, dermoscopy=0.6, licence=licence)
+    finish = Schedule(steps=max(1, steps * 2 // 11), peak=0.35, quantised_fraction=0.25, val_every=200)
+    return [("broad", replace(Schedule(), steps=steps), broad), ("finish", finish, last)]
+
+
 def main() -> int:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -226,14 +242,14 @@ def main() -> int:
     start_over_with_malloc("models.train")
     torch.set_num_threads(2)
     cv2.setNumThreads(1)
-    schedule = replace(Schedule(), steps=args.steps)
-    samples = Samples(args.seed, args.steps * schedule.batch, Options(licence=args.licence))
-    training = Training(samples, schedule, args.out)
-    if args.resume and not training.resume():
-        print(
-            f"expected a checkpoint at {args.out / 'last.pt'}, found none; starting from the beginning", file=sys.stderr
-        )
-    training.run(ValSets(args.licence), args.workers)
+    judge, pictures, start = ValSets(args.licence), load("train"), None
+    for name, schedule, options in stages(args.steps, args.licence):
+        samples = Samples(args.seed, schedule.steps * schedule.batch, options, pictures)
+        training = Training(samples, schedule, args.out / name, start)
+        if args.resume and not training.resume():
+            print(f"no checkpoint in {args.out / name}: this stage starts from its beginning", file=sys.stderr)
+        training.run(judge, args.workers)
+        start = args.out / name / "best.npz"
     return 0
 
 

@@ -121,6 +121,15 @@ def test_an_event_at_another_place_is_altered(scene: Scene) -> None:
     assert scene.judge().altered == 1
 
 
+def test_a_void_in_the_place_of_its_event_is_no_other_event(scene: Scene) -> None:
+    scene.hub_runs("UPDATE events SET message_sha256 = 'v1' WHERE event_id = 'e1'")
+    assert scene.judge().altered == 1
+    scene.rows.append({"what": "voided", "event_id": "e1", "sha256": "v1", "reason": "consent_withdrawn"})
+    assert scene.judge().clean
+    scene.rows[-1] |= {"event_id": "e9"}
+    assert not scene.judge().clean
+
+
 def test_a_commit_gone_from_everywhere_leaves_a_gap(scene: Scene) -> None:
     del scene.rows[2:4]
     scene.hub_runs("DELETE FROM events WHERE event_id = 'e1'")

@@ -8,7 +8,7 @@ from typing import Protocol
 from edge.clock import Clock
 from edge.config import Config
 from edge.frame import Frame
-from edge.loading import load_named
+from edge.loading import open_named
 
 CAMERAS = {
     "replay": "edge.camera.replay:ReplayCamera",
@@ -49,6 +49,7 @@ def open_camera(config: Config, clock: Clock) -> Camera:
     source = config.camera.source
     name, _, argument = source.partition(":")
     known = name in CAMERAS
-    factory = load_named("camera.source", name if known else source, CAMERAS)
-    camera: Camera = factory(argument if known else "", config, clock)
+    camera: Camera = open_named(
+        "camera.source", name if known else source, CAMERAS, Camera, argument if known else "", config, clock
+    )
     return camera

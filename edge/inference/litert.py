@@ -38,12 +38,11 @@ class LiteRtBackend:
             raise BundleError(
                 f"expected a model that {self._package} can run in {bundle.path}, got: {first_line}"
             ) from error
-        self._input = self._match(bundle, bundle.card.input, self._interpreter.get_input_details())
+        self._input = self._match(bundle, bundle.card.picture_input, self._interpreter.get_input_details())
         outputs = self._interpreter.get_output_details()
-        if len(outputs) != len(bundle.card.outputs):
-            raise BundleError(
-                f"expected {len(bundle.card.outputs)} outputs as the card of {bundle.path} says, got {len(outputs)}"
-            )
+        names = {spec.name for spec in bundle.card.outputs}
+        if len(outputs) != len(names):
+            raise BundleError(f"expected {len(names)} outputs as the card of {bundle.path} says, got {len(outputs)}")
         self._outputs = {spec.name: self._match(bundle, spec, outputs) for spec in bundle.card.outputs}
         self.engine = f"{self._package} {version(self._package)}"
 

@@ -16,7 +16,8 @@ class ScriptedBackend:
     def __init__(self, bundle: Bundle, threads: int) -> None:
         del threads
         self.engine = "scripted"
-        self._input = np.zeros(bundle.card.input.shape, dtype=bundle.card.input.dtype)
+        picture = bundle.card.picture_input
+        self._input = np.zeros(picture.shape, dtype=picture.dtype)
         self._outputs = {spec.name: _quiet(spec.shape, spec.dtype) for spec in bundle.card.outputs}
         self.script: Callable[[NDArray[np.generic]], Mapping[str, NDArray[np.generic]]] = lambda _: {}
 

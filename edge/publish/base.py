@@ -8,7 +8,7 @@ from typing import Protocol
 from edge import wire
 from edge.config import Broker
 from edge.errors import WireError
-from edge.loading import load_named
+from edge.loading import open_named
 
 PUBLISHERS = {"mqtt": "edge.publish.mqtt:MqttPublisher", "memory": "edge.publish.memory:MemoryPublisher"}
 """Name → "module:Class", imported only when chosen; a name with a colon of its own is imported as it is."""
@@ -65,7 +65,7 @@ class Publisher(Protocol):
 
 def open_publisher(name: str, settings: Broker) -> Publisher:
     """The publisher of this name. Raises ConfigError that names those there are."""
-    publisher: Publisher = load_named("delivery.publisher", name, PUBLISHERS)(settings)
+    publisher: Publisher = open_named("delivery.publisher", name, PUBLISHERS, Publisher, settings)
     return publisher
 
 

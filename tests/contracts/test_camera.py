@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from itertools import islice, pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from edge.clock import SystemClock
 from edge.config import Camera as CameraSettings
 from edge.config import Config
 from edge.errors import ConfigError
+from edge.frame import Frame
 from edge.pictures import encode_jpeg
 from tests.edge.camera.clocks import NOON, StillClock
 from tests.edge.camera.v4l2_double import VideoCaptureDouble
@@ -123,3 +124,8 @@ def test_somebody_elses_camera_is_imported_as_it_is() -> None:
 class Elsewhere:
     def __init__(self, argument: str, config: Config, clock: SystemClock) -> None:
         assert argument == ""
+
+    def frames(self) -> Iterator[Frame]:
+        yield from ()
+
+    def close(self) -> None: ...

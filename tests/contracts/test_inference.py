@@ -1,8 +1,12 @@
-"""What every inference backend owes its callers. tflite_runtime needs an environment of its own and is not run here."""
+"""What every inference backend owes its callers.
+
+tflite_runtime cannot stand beside the numpy of the others: it runs in an environment of its own, by `make test-heavy`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 import msgspec
 import numpy as np
@@ -11,11 +15,19 @@ from numpy.typing import NDArray
 
 from edge import bundle
 from edge.bundle import Bundle
+from edge.camera.phantom import PhantomCamera
+from edge.clock import SystemClock
+from edge.config import Config, Detect, Inference
+from edge.detect import Detector
 from edge.errors import BundleError
 from edge.inference.base import BACKENDS, InferenceBackend
 from edge.loading import load_named
 
 Outputs = dict[str, NDArray[np.generic]]
+PACKAGES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}
+ENGINES = [name for name, package in PACKAGES.items() if find_spec(package) is not None]
+"""Those of this environment; one is always there, or nothing of this file has been tested."""
+assert ENGINES, "expected ai-edge-litert or tflite-runtime in this environment"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +35,7 @@ def shipped() -> Bundle:
     return bundle.load()
 
 
-@pytest.fixture(params=["litert", "scripted"])
+@pytest.fixture(params=[*ENGINES, "scripted"])
 def backend(request: pytest.FixtureRequest, shipped: Bundle) -> InferenceBackend:
     made: InferenceBackend = load_named("inference.backend", request.param, BACKENDS)(shipped, 1)
     return made
@@ -64,14 +76,28 @@ def test_the_engine_has_a_name(backend: InferenceBackend) -> None:
     assert backend.engine
 
 
-def test_a_real_model_answers_to_its_input(shipped: Bundle) -> None:
-    litert: InferenceBackend = load_named("inference.backend", "litert", BACKENDS)(shipped, 1)
-    dark, bright = run(litert, -100), run(litert, 100)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_real_model_answers_to_its_input(shipped: Bundle, engine: str) -> None:
+    backend: InferenceBackend = load_named("inference.backend", engine, BACKENDS)(shipped, 1)
+    dark, bright = run(backend, -100), run(backend, 100)
     assert any(not np.array_equal(dark[name], bright[name]) for name in dark)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_real_engine_finds_what_was_drawn(shipped: Bundle, engine: str) -> None:
+    """All of the chain with it: engines may round otherwise, and must see the same."""
+    camera = PhantomCamera("", Config(), SystemClock())
+    frame = next(iter(camera.frames()))
+    camera.close()
+    found = Detector(shipped, Inference(backend=engine, threads=1), Detect(score_threshold=0.3)).detect(frame.rgb())
+    lesions = [lesion.box_px for lesion in camera.plan.at(frame.sequence).lesions if lesion.visible]
+    assert lesions
+    assert all(max((each.box_px.iou(lesion) for each in found), default=0.0) > 0.4 for lesion in lesions)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("wrong", ["name", "shape", "scale", "outputs", "format"])
-def test_a_card_that_does_not_fit_is_refused(shipped: Bundle, wrong: str) -> None:
+def test_a_card_that_does_not_fit_is_refused(shipped: Bundle, wrong: str, engine: str) -> None:
     """The scripted backend has no model that a card could contradict."""
     card, model = shipped.card, shipped.model
     replace = msgspec.structs.replace
@@ -87,4 +113,4 @@ def test_a_card_that_does_not_fit_is_refused(shipped: Bundle, wrong: str) -> Non
         case _:
             model = b"not a model of TensorFlow Lite"
     with pytest.raises(BundleError, match="expected"):
-        load_named("inference.backend", "litert", BACKENDS)(replace(shipped, card=card, model=model), 1)
+        load_named("inference.backend", engine, BACKENDS)(replace(shipped, card=card, model=model), 1)

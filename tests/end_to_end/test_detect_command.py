@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +123,23 @@ def test_a_wrong_threshold_is_a_usage_error(pictures: Path) -> None:
     assert (code, len(words)) == (64, 1)
 
 
-@pytest.mark.parametrize(
-    "damage", ["missing", "truncated", "card", "shape", "dtype", "twins", "stride", "not_tflite", "no_card"]
-)
+CARDS: dict[str, dict[str, Any]] = {
+    "labels": {"labels": "two"},
+    "shape": {"input.shape": [1, 224, 224, 3]},
+    "dtype": {"outputs.0.dtype": "float32"},
+    "twins": {"labels.1.name": "cutaneous_tumour", "labels.0.name": "cutaneous_tumour"},
+    "stride": {"outputs.0.stride": 0},
+    "classifier": {"task": "classification", "decode": None},
+    "vector": {"vectors": [{"name": "age", "shape": [1, 1], "dtype": "float32"}]},
+}
+"""What is changed in the card: place → value."""
+MODELS: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda content: content[:100_000],
+    "not_tflite": lambda content: b"\x89PNG" * 1000,
+}
+
+
+@pytest.mark.parametrize("damage", ["missing", "no_card", *CARDS, *MODELS])
 def test_a_damaged_bundle_is_refused_in_one_line(pictures: Path, tmp_path: Path, damage: str) -> None:
     bundle = tmp_path / "bundle"
     if damage != "missing":
@@ -135,26 +151,17 @@ def test_a_damaged_bundle_is_refused_in_one_line(pictures: Path, tmp_path: Path,
 
 
 def _damage(bundle: Path, how: str) -> None:
-    import hashlib
-
     model, card = bundle / bundles.MODEL_FILE, bundle / bundles.CARD_FILE
     table = json.loads(card.read_text())
-    if how == "truncated":
-        model.write_bytes(model.read_bytes()[:100_000])
+    if how in MODELS:
+        model.write_bytes(MODELS[how](model.read_bytes()))
         table["model_sha256"] = hashlib.sha256(model.read_bytes()).hexdigest()
-    elif how == "not_tflite":
-        model.write_bytes(b"\x89PNG" * 1000)
-        table["model_sha256"] = hashlib.sha256(model.read_bytes()).hexdigest()
-    elif how == "card":
-        table["labels"] = "two"
-    elif how == "shape":
-        table["input"]["shape"] = [1, 224, 224, 3]
-    elif how == "twins":
-        table["labels"][1]["name"] = table["labels"][0]["name"]
-    elif how == "stride":
-        table["outputs"][0]["stride"] = 0
-    elif how == "dtype":
-        table["outputs"][0]["dtype"] = "float32"
+    for place, value in CARDS.get(how, {}).items():
+        *way, last = (int(step) if step.isdigit() else step for step in place.split("."))
+        part = table
+        for step in way:
+            part = part[step]
+        part[last] = value
     card.write_text(json.dumps(table))
     if how == "no_card":
         card.unlink()
@@ -180,6 +187,63 @@ def test_what_is_no_file_or_cannot_be_reached_is_named_and_the_others_are_answer
     bad = [tmp_path / "pipe.png", tmp_path / "broken.png", "n" * 300, "/dev/null"]
     code, answers, words = detect(*bad, pictures / "good.jpg")
     assert (code, len(answers), len(words)) == (65, 1, len(bad))
+
+
+def test_a_broken_link_in_a_folder_is_named_and_the_others_are_answered(tmp_path: Path) -> None:
+    Image.fromarray(skin()).save(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "c.jpg").symlink_to(tmp_path / "c.jpg")
+    (tmp_path / "folder.png").mkdir()
+    code, answers, words = detect(tmp_path)
+    assert (code, len(answers), len(words)) == (65, 1, 2)
+    assert "b.png" in words[0]
+    assert "c.jpg" in words[1]
+
+
+@pytest.mark.parametrize("name", ["json:JSONDecoder", "os:getcwd", "no_such:Engine"])
+def test_a_backend_that_is_none_is_one_line(pictures: Path, name: str) -> None:
+    code, answers, words = detect("--backend", name, pictures / "good.jpg")
+    assert (code, answers, len(words)) == (78, [], 1)
+    assert name in words[0]
+
+
+def test_tiles_keep_the_contract_and_cost_more_looks(pictures: Path, tmp_path: Path) -> None:
+    Image.fromarray(skin(1000, 700)).save(tmp_path / "large.png")
+    code, (large, small), words = detect(
+        "--tile", "--annotate", tmp_path / "out", tmp_path / "large.png", tmp_path / "large.png"
+    )
+    assert (code, words) == (0, [])
+    assert large["detections"] == small["detections"]
+    _, [plain], _ = detect(tmp_path / "large.png")
+    assert list(large) == list(plain)
+    assert large["size_px"] == [1000, 700]
+    assert large["latency_ms"]["invoke"] > plain["latency_ms"]["invoke"]
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    Image.fromarray(skin(320, 240)).save(tmp_path / "little.png")
+    _, [whole], _ = detect("--score-threshold", 0, tmp_path / "little.png")
+    _, [tiled], _ = detect("--score-threshold", 0, "--tile", tmp_path / "little.png")
+    assert tiled["detections"] == whole["detections"]
+
+
+def table(bundle: Path, picture: Path) -> str:
+    command = [*DERMEDGE, "detect", "--bundle", str(bundle), str(picture)]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_the_table_says_what_a_score_is(pictures: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(bundles.default_path(), bundle)
+    card = json.loads((bundle / bundles.CARD_FILE).read_text())
+    names = [label["name"] for label in card["labels"]]
+    told = []
+    for calibrated in ([], names[:1], names):
+        for label in card["labels"]:
+            label["calibration"] = {"slope": 1.5, "intercept": -0.5} if label["name"] in calibrated else None
+        (bundle / bundles.CARD_FILE).write_text(json.dumps(card))
+        told.append(table(bundle, pictures / "good.jpg").splitlines()[0])
+    assert told[0].startswith("A score is no probability")
+    assert told[1].startswith(f"A score of {names[1]} is no probability")
+    assert told[2].startswith("A score is a probability")
 
 
 @pytest.mark.parametrize("size", [(32, 16384), (16384, 32), (40, 9000)])

@@ -27,7 +27,7 @@ def plain_files(keys: Keys) -> dict[str, bytes]:
     """File name → bytes, the same in every run."""
     bodies: list[tuple[str, events.Body]] = [("event", body) for body in messages.EVENTS]
     bodies += [("command", body) for body in messages.COMMANDS]
-    bodies += [("response", messages.RESPONSE)]
+    bodies += [("response", body) for body in messages.RESPONSES]
     files = {f"{kind}-{body.__struct_config__.tag}.json": wire.encode(body) for kind, body in bodies}
     named: dict[str, wire.Message] = {
         "header": messages.header(),
@@ -57,7 +57,7 @@ def sealed_files(keys: Keys) -> dict[str, bytes]:
         [RecipientKey(key_id(device), device)],
         keys.hub_sign,
     )
-    response = seal(messages.header("response"), wire.encode(messages.RESPONSE), hub_and_escrow, keys.device_sign)
+    response = seal(messages.header("response"), wire.encode(messages.RESPONSES[0]), hub_and_escrow, keys.device_sign)
     return {
         "envelope-event.bin": wire.encode_sealed(event),
         "void.bin": wire.encode_sealed(void(event, "picture_degraded", keys.device_sign)),

@@ -20,7 +20,7 @@ ENCOUNTER = events.Encounter(
     cohort="primary-school-2",
     wave=2,
     operator="operator-1",
-    participant="7K3PQ9",
+    participant="7K3PQV",
     consent=an_id(2),
 )
 ANONYMOUS = events.Encounter(encounter_id=an_id(1), cohort="primary-school-2", operator="operator-1")
@@ -83,11 +83,18 @@ COMMANDS: tuple[events.CommandBody, ...] = (
     events.ReferralReply(
         at=AT, referral_id=an_id(5), step="accepted", place="County hospital", note="Bring the letter"
     ),
-    events.Tombstone(at=AT, consent=an_id(2)),
-    events.ResendFrom(at=AT, epoch=EPOCH, seq=17),
+    events.Tombstone(at=AT, participant="7K3PQV"),
+    events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),
 )
 
-RESPONSE = events.CommandApplied(at=AT, command_id=an_id(6), seq=4, outcome="applied", detail="12 events go again")
+RESPONSES: tuple[events.ResponseBody, ...] = (
+    events.CommandApplied(
+        at=AT, command_id=an_id(6), seq=4, outcome="applied", detail="12 events go again", lacking=((17, 19), (23, 23))
+    ),
+    events.Resume(
+        at=AT, command_epoch=EPOCH, command_seq=4, epoch="fedcba98" * 4, last_seq=812, acknowledged_to=800
+    ),
+)
 
 
 def header(kind: wire.Kind = "event") -> wire.Header:
@@ -106,6 +113,7 @@ def header(kind: wire.Kind = "event") -> wire.Header:
 ACKNOWLEDGEMENT = wire.Acknowledgement(
     device="handheld-7",
     epoch=EPOCH,
+    generation=1_772_353_815_250,
     ts=AT,
     receipts=(
         wire.Receipt(event_id=an_id(7), seq=7, message_sha256=DIGEST, outcome="stored"),
@@ -142,6 +150,9 @@ STATE = wire.State(
     epoch=EPOCH,
     last_seq=812,
     quarantined=2,
+    degraded=3,
+    withdrawn=4,
+    beyond_backup=120,
 )
 STATE_SMALLEST = wire.State(ts=AT, backlog=0, app="0.1.0", clock_synced=False, epoch=EPOCH, last_seq=0)
 SUMMARY = wire.Summary(ts=AT, site="village-3", screened=214, findings=31, urgent=None, routine=12, person=19)

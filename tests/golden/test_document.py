@@ -14,7 +14,7 @@ from tests.golden import messages
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 QUOTED = set(re.findall(r"`([^`\n]+)`", DOCUMENT))
-BODIES: list[Any] = [*get_args(events.EventBody), *get_args(events.CommandBody), events.CommandApplied]
+BODIES: list[Any] = [*get_args(events.EventBody), *get_args(events.CommandBody), *get_args(events.ResponseBody)]
 PLAIN: list[Any] = [
     wire.Header,
     wire.Envelope,

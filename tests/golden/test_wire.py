@@ -18,7 +18,7 @@ KEYS = read_keys()
 KINDS: dict[str, Any] = {
     "event": events.EventBody,
     "command": events.CommandBody,
-    "response": events.CommandApplied,
+    "response": events.ResponseBody,
     "header": wire.Header,
     "acknowledgement": wire.Acknowledgement,
     "acknowledgement-signed": wire.Signed,
@@ -65,6 +65,8 @@ def test_every_message_type_has_a_golden_file() -> None:
     assert {f"event-{tag}.json" for tag in tags} <= written
     tags = {body.__struct_config__.tag for body in get_args(events.CommandBody)}
     assert {f"command-{tag}.json" for tag in tags} <= written
+    tags = {body.__struct_config__.tag for body in get_args(events.ResponseBody)}
+    assert {f"response-{tag}.json" for tag in tags} <= written
     covered = {type(wire.decode(path.read_bytes(), kind_of(path.stem))) for path in JSON_FILES}
     covered |= {type(wire.decode_sealed(path.read_bytes())[0]) for path in SEALED_FILES}
     top_level = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from edge import identity
+from edge import identity, pseudonym
 from edge.clock import SystemClock, uuid7
 from edge.events import Encounter, EncounterClosed, EncounterOpened, EventBody, Finding, Model, Quality, Refusal
 from edge.publish.base import Publisher
-from edge.sealing import seal, sha256, verify_signed, void
+from edge.sealing import ciphertext_hash, seal, sha256, verify_signed, void
 from edge.wire import (
     FIRST_PREVIOUS,
     HUB_TOPIC,
@@ -26,6 +27,7 @@ from edge.wire import (
     State,
     Status,
     Tier,
+    VoidReason,
     decode,
     device_topic,
     encode,
@@ -50,7 +52,13 @@ def make_hub(directory: Path) -> Path:
 
 
 def encounter(**changes: Any) -> Encounter:
-    fresh = Encounter(encounter_id=uuid7(now()), cohort="village-3", operator="operator-1", consent=uuid7(now()))
+    fresh = Encounter(
+        encounter_id=uuid7(now()),
+        cohort="village-3",
+        operator="operator-1",
+        participant=pseudonym.make(os.urandom),
+        consent=uuid7(now()),
+    )
     return msgspec.structs.replace(fresh, **changes)
 
 
@@ -125,6 +133,7 @@ class Sender:
         self.presences: list[bytes] = []
         self._hub = hub
         self._seq = 0
+        self._hashes: dict[int, str] = {}
         self._publisher: Publisher | None = None
 
     def register(self) -> Sender:
@@ -143,13 +152,14 @@ class Sender:
             seq=self._seq,
             event_id=event_id or uuid7(now()),
             priority="live",
-            prev_hash=FIRST_PREVIOUS,
+            prev_hash=self._hashes.get(self._seq - 1, FIRST_PREVIOUS),
         )
         envelope = seal(header, encode(body), self.identity.hub.recipients, self.identity.signing_key)
+        self._hashes[self._seq] = ciphertext_hash(envelope)
         return Sealed(decode(envelope.header, Header), envelope, encode_sealed(envelope))
 
-    def void(self, sealed: Sealed) -> bytes:
-        return encode_sealed(void(sealed.envelope, "consent_withdrawn", self.identity.signing_key))
+    def void(self, sealed: Sealed, reason: VoidReason = "consent_withdrawn") -> bytes:
+        return encode_sealed(void(sealed.envelope, reason, self.identity.signing_key))
 
     def connect(self, publisher: Publisher) -> Sender:
         """Returns when the broker has taken the connection."""

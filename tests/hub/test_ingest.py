@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from edge.clock import SystemClock, uuid7
 from edge.events import CommandApplied
 from edge.sealing import seal, sha256
-from edge.wire import FIRST_PREVIOUS, Header, HubPresence, decode, device_topic, encode, encode_sealed
+from edge.wire import FIRST_PREVIOUS, Header, HubPresence, VoidReason, decode, device_topic, encode, encode_sealed
 from hub import database, schema
 from hub.ingest import Ingest
 from tests.broker import Mosquitto
@@ -84,20 +84,22 @@ def test_the_site_is_the_registry_s_and_never_the_topic_s(sender: Sender, reader
     assert reader.event(sealed.header.event_id)["site"] == "village-3"
 
 
+@pytest.mark.parametrize("reason", ["picture_degraded", "consent_withdrawn"])
 @pytest.mark.parametrize("void_first", [False, True])
 def test_a_void_counts_as_present_before_and_after_its_envelope(
-    sender: Sender, reader: Reader, *, void_first: bool
+    sender: Sender, reader: Reader, reason: VoidReason, *, void_first: bool
 ) -> None:
     sealed = sender.seal(finding())
-    void = sender.void(sealed)
+    void = sender.void(sealed, reason)
     order = (void, sealed.message) if void_first else (sealed.message, void)
     for message in order:
         sender.send(message)
         assert sender.await_receipts(message) == ["stored"]
     row = reader.event(sealed.header.event_id)
-    assert (row["type"], row["received_count"]) == ("void" if void_first else "finding", 2)
-    assert (row["body"] is None) is void_first
-    assert len(reader.rows(schema.findings)) == (0 if void_first else 1)
+    is_gone = reason == "consent_withdrawn"
+    assert (row["type"], row["received_count"]) == ("void" if is_gone else "finding", 2)
+    assert (row["body"] is None, row["participant"] is None) == (is_gone, is_gone)
+    assert len(reader.rows(schema.findings)) == (0 if is_gone else 1)
     assert reader.rows(schema.quarantine) == []
 
 

@@ -69,6 +69,18 @@ def test_the_whole_network_runs_on_the_grid_and_stays_near_itself() -> None:
         assert (b - d).norm() < 0.3 * b.norm()
 
 
+def test_settled_weights_do_not_move_again_and_frozen_ones_not_at_all() -> None:
+    net = Detector()
+    net.freeze_first()
+    switch_on(net)
+    stem, head = net.stem.weight.clone(), net.classify.weight.clone()
+    net.settle()
+    assert torch.equal(net.stem.weight, stem)
+    assert not torch.equal(net.classify.weight, head)
+    halved = net.classify.weight.detach().to(torch.float16).float()  # as they are stored
+    assert torch.allclose(weight_on_grid(halved), net.classify.weight, rtol=2e-3)
+
+
 def test_the_wasserstein_fit_falls_gently_where_iou_is_nothing() -> None:
     small = torch.tensor([[100.0, 100, 110, 110]])
     beside = small + 11

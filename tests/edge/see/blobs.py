@@ -46,7 +46,7 @@ class BlobBackend:
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         del threads
-        self._input = np.zeros(bundle.card.input.shape, dtype=np.uint8)
+        self._input = np.zeros(bundle.card.picture_input.shape, dtype=np.uint8)
         self._scores = np.full((1, CELLS, CELLS, len(bundle.card.labels)), -20, dtype=np.float32)
         self._distances = np.zeros((1, CELLS, CELLS, 4), dtype=np.float32)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from edge import app, events
-from edge.errors import ConfigError, WireError
+from edge import app, bundle, events
+from edge.errors import BundleError, ConfigError, WireError
 from tests.edge.see.device import FALTERING, PERSON_FRAMES, Device, FalteringCamera, bodies
 from tests.edge.see.scenes import FixedClock
 from tests.edge.tell.tiny_hub import TinyHub
@@ -25,6 +26,28 @@ def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
     FalteringCamera.opened = 0
     summary = app.run(device.config(FALTERING, "operator.script=", "identity.directory="), frames=3)
     assert (summary.frames, summary.provisioned) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("none", "nobody has judged"), ("agreement", "only compared with its float form"), ("task", "")]
+)
+def test_a_model_whose_conversion_was_not_judged_on_the_task_says_so_once(
+    device: Device, kind: str, words: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    shipped = bundle.load(tmp_path / "bundle")
+    judged = msgspec.structs.replace(shipped.card, gate_kind=kind, gate="the gate's own words")
+    bundle.save(tmp_path / "bundle", judged, shipped.model)
+    app.run(device.config("identity.directory="), frames=3)
+    assert caplog.text.count("the gate's own words") == (kind != "task")
+    assert words in caplog.text
+
+
+def test_a_bundle_that_does_not_detect_is_refused(device: Device, tmp_path: Path) -> None:
+    shipped = bundle.load(tmp_path / "bundle")
+    classifier = msgspec.structs.replace(shipped.card, task="classification", decode=None)
+    bundle.save(tmp_path / "bundle", classifier, shipped.model)
+    with pytest.raises(BundleError, match="expected a bundle for detection, got 'blobs' for classification"):
+        app.run(device.config("identity.directory="), frames=3)
 
 
 def test_a_finding_that_the_wire_refuses_ends_the_run_with_all_else_kept(device: Device, hub: TinyHub) -> None:

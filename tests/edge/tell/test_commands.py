@@ -29,22 +29,26 @@ def commands(outbox: Outbox, identity: Identity, clock: HandClock) -> Commands:
 
 def command(
     keys: Keys,
-    body: events.CommandBody,
+    body: events.CommandBody | bytes,
     number: int = 1,
     device: str = "handheld-7",
     signer: Ed25519PrivateKey | None = None,
     kind: wire.Kind = "command",
+    epoch: str = messages.EPOCH,
+    event_id: str = "",
 ) -> bytes:
+    """number: the seq, and what the id is made of unless it is given. body: bytes are sealed as they are."""
     header = wire.Header(
         kind=kind,
         device=device,
-        epoch=messages.EPOCH,
+        epoch=epoch,
         seq=number,
-        event_id=messages.an_id(100 + number),
+        event_id=event_id or messages.an_id(100 + number),
         priority="live",
         prev_hash=wire.FIRST_PREVIOUS,
     )
-    envelope = seal(header, wire.encode(body), [keys.identity().public.recipient], signer or keys.hub_sign)
+    text = body if isinstance(body, bytes) else wire.encode(body)
+    envelope = seal(header, text, [keys.identity().public.recipient], signer or keys.hub_sign)
     return wire.encode_sealed(envelope)
 
 
@@ -57,6 +61,14 @@ def opened(keys: Keys, response: bytes | None) -> tuple[wire.Header, events.Comm
     return header, body
 
 
+def last(keys: Keys, commands: Commands) -> tuple[str | None, int]:
+    envelope, header = wire.decode_sealed(commands.resume())
+    assert isinstance(envelope, wire.Envelope)
+    verify(envelope, keys.device_sign.public_key())
+    body: events.Resume = wire.decode(unseal(envelope, header, keys.hub_seal), events.Resume)
+    return body.command_epoch, body.command_seq
+
+
 def test_a_command_is_applied_once_and_answered_by_the_same_bytes(
     commands: Commands, keys: Keys, outbox: Outbox, tmp_path: Path
 ) -> None:
@@ -66,8 +78,6 @@ def test_a_command_is_applied_once_and_answered_by_the_same_bytes(
     assert (header.kind, header.device, header.seq) == ("response", "handheld-7", 1)
     assert (body.command_id, body.seq, body.outcome) == (messages.an_id(101), 1, "applied")
     assert commands.take(message) == response
-    with outbox.opened() as database:
-        assert database.execute("SELECT message FROM commands").get == message
     assert b"County hospital" not in (tmp_path / "outbox.db-wal").read_bytes()
 
 
@@ -81,22 +91,73 @@ def test_responses_are_a_chain_of_their_own(commands: Commands, keys: Keys, outb
 def test_resend_from_brings_acknowledged_events_back(commands: Commands, keys: Keys, outbox: Outbox) -> None:
     outbox.append_many([LINE] * 4)
     acknowledge(outbox, outbox.pending(0, 10))
+    with outbox.opened() as database:
+        database.execute("DELETE FROM events WHERE seq = 3")
     woken: list[bool] = []
-    outbox.on_unacknowledge(lambda: woken.append(True))
-    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=3)
+    outbox.on_rewind(lambda: woken.append(True))
+    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=2, generation=7)
     _, body = opened(keys, commands.take(command(keys, resend)))
-    assert (body.outcome, body.detail) == ("applied", "2 events go again")
-    assert [row.seq for row in outbox.pending(0, 10)] == [3, 4]
+    assert (body.outcome, body.detail, body.lacking) == ("applied", "2 events go again", ((3, 3),))
+    assert [row.seq for row in outbox.pending(0, 10)] == [2, 4]
     assert woken
 
 
-def test_resend_from_of_another_epoch_and_a_tombstone_are_refused_and_not_recorded(
+def test_an_old_acknowledgement_marks_nothing_after_a_resend_from(
     commands: Commands, keys: Keys, outbox: Outbox
 ) -> None:
-    for number, body in enumerate(messages.COMMANDS[1:], 1):
-        assert opened(keys, commands.take(command(keys, body, number)))[1].outcome == "refused"
+    outbox.append_many([LINE] * 2)
+    rows = outbox.pending(0, 10)
+    assert acknowledge(outbox, rows) == 2
+    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=7)
+    commands.take(command(keys, resend))
+    assert acknowledge(outbox, rows) == 0, "genuine, and of what the hub had before it asked"
+    assert acknowledge(outbox, rows, generation=6) == 0
+    assert outbox.status().backlog == 2
+    assert acknowledge(outbox, rows, generation=7) == 2
+    older = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=3)
+    commands.take(command(keys, older, 2))
+    assert acknowledge(outbox, rows, generation=6) == 0, "an older command does not bring an older generation back"
+
+
+def test_what_is_refused_is_recorded_too_so_that_nothing_waits_behind_it(
+    commands: Commands, keys: Keys, outbox: Outbox
+) -> None:
+    other_epoch = events.ResendFrom(at=messages.AT, epoch="f" * 32, seq=1, generation=1)
+    for number, body in enumerate((other_epoch, b'{"type":"dance","at":"2026-03-01T08:30:15Z"}'), 1):
+        message = command(keys, body, number)
+        response = commands.take(message)
+        assert opened(keys, response)[1].outcome == "refused"
+        assert commands.take(message) == response
+    assert opened(keys, commands.take(command(keys, messages.COMMANDS[0], 3)))[1].outcome == "applied"
+
+
+def test_commands_are_done_in_their_order_however_they_come(commands: Commands, keys: Keys, outbox: Outbox) -> None:
+    replies = {number: command(keys, messages.COMMANDS[0], number) for number in (1, 2, 3)}
+    assert last(keys, commands) == (None, 0)
+    assert commands.take(replies[2]) is None
+    assert commands.take(replies[3]) is None
+    first = commands.take(replies[1])
+    assert last(keys, commands) == (messages.EPOCH, 1)
+    assert commands.take(replies[3]) is None
+    second, third = commands.take(replies[2]), commands.take(replies[3])
+    assert None not in {first, second, third}
+    assert [commands.take(replies[number]) for number in (3, 1, 2)] == [third, first, second]
+    assert last(keys, commands) == (messages.EPOCH, 3)
     with outbox.opened() as database:
-        assert database.execute("SELECT count(*) FROM commands").get == 0
+        assert database.execute("SELECT count(*) FROM commands").get == 3
+
+
+def test_a_hub_that_was_set_back_begins_a_new_epoch(commands: Commands, keys: Keys) -> None:
+    for number in (1, 2):
+        commands.take(command(keys, messages.COMMANDS[0], number))
+    assert commands.take(command(keys, messages.COMMANDS[1], 2, event_id=messages.an_id(300))) is None, "a second seq 2"
+    anew = command(keys, messages.COMMANDS[1], 1, epoch="e" * 32, event_id=messages.an_id(300))
+    assert opened(keys, commands.take(anew))[1].outcome == "applied"
+    assert last(keys, commands) == ("e" * 32, 1)
+    done_before = command(keys, messages.COMMANDS[0], 2, epoch="e" * 32, event_id=messages.an_id(101))
+    _, body = opened(keys, commands.take(done_before))
+    assert (body.outcome, body.detail) == ("applied", "it was done before, under another number")
+    assert commands.take(command(keys, messages.COMMANDS[0], 3)) is not None, "the old epoch goes on where it was"
 
 
 def test_a_command_that_is_none_of_ours_is_not_answered(

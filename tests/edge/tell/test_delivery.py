@@ -114,17 +114,23 @@ def test_what_lacks_its_acknowledgement_goes_again(
     wait_until(lambda: delivery.idle, "its acknowledgement")
 
 
-def test_urgent_first_then_live_then_backlog(
+def test_what_presses_goes_first_and_the_backlog_goes_on(
     memory_way: Way, outbox: Outbox, deliver: Deliver, open_hub: OpenHub
 ) -> None:
     ids: dict[wire.Priority, list[str]] = {}
     priorities: list[wire.Priority] = ["backlog", "live", "urgent"]
     for priority in priorities:
-        ids[priority] = outbox.append_many([LINE] * 20, priority)
+        ids[priority] = outbox.append_many([LINE] * 100, priority)
     hub = open_hub(memory_way)
     delivery = deliver(memory_way)
     wait_until(lambda: delivery.idle, "the acknowledgement of every event")
-    assert hub.order == ids["urgent"] + ids["live"] + ids["backlog"]
+    place = {event_id: number for number, event_id in enumerate(hub.order)}
+    for each in ids.values():
+        assert [place[event_id] for event_id in each] == sorted(place[event_id] for event_id in each)
+    last_urgent = place[ids["urgent"][-1]]
+    assert last_urgent < 135, "the urgent ones had four of five places"
+    assert place[ids["live"][-1]] < 250, "the live ones came before most of the backlog"
+    assert place[ids["backlog"][0]] < last_urgent, "yet the backlog did not wait for the end of them"
 
 
 def test_forged_foreign_and_replayed_acknowledgements_mark_nothing(
@@ -211,7 +217,8 @@ def test_what_a_restored_hub_lacks_goes_again_on_the_same_connection(
     ids = [outbox.append(LINE, priority) for priority in priorities]
     wait_until(lambda: delivery.idle, "the first acknowledgements")
     assert [hub.arrivals[event_id] for event_id in ids] == [1, 1, 1, 1]
-    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=2)
+    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=2, generation=hub.generation + 1)
+    hub.generation += 1
     hub.publisher.publish(wire.device_topic(SITE, DEVICE, "cmd"), command(keys, resend), qos=1)
     wait_until(lambda: [hub.arrivals[event_id] for event_id in ids] == [1, 2, 2, 2], "the rows from seq 2 on", 5)
     wait_until(lambda: delivery.idle, "their acknowledgement", 5)

@@ -63,7 +63,7 @@ def test_nothing_unsealed_is_ever_in_the_files(make_outbox: MakeOutbox, tmp_path
     assert {path.name for path in found} >= {"outbox.db", "outbox.db-wal"}
     for path in found:
         data = path.read_bytes()
-        for secret in (b"7K3PQ9", b"cutaneous_tumour", b"forearm-left", b"provisioned", b"primary-school-2"):
+        for secret in (b"7K3PQV", b"cutaneous_tumour", b"forearm-left", b"provisioned", b"primary-school-2"):
             assert secret not in data
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -283,6 +283,34 @@ def test_another_devices_outbox_and_a_tiny_quota_are_config_errors(
     database.close()
     with pytest.raises(ConfigError, match=r"outbox\.max_bytes of at least"):
         make_outbox(max_bytes=1000)
+
+
+def test_once_a_day_the_hub_is_told_what_was_committed(make_outbox: MakeOutbox, clock: HandClock, keys: Keys) -> None:
+    outbox = make_outbox()
+    outbox.append_many([LINE] * 3)
+    assert not outbox.reconcile(), "the first day has just begun"
+    clock.forward(86_400)
+    assert outbox.reconcile()
+    assert not outbox.reconcile()
+    outbox.append(LINE)
+    clock.forward(86_400)
+    outbox.close()
+    outbox = make_outbox()
+    assert outbox.reconcile()
+    rows = outbox.pending(0, 10)
+    hashes = [ciphertext_hash(wire.decode_sealed(row.message)[0]) for row in rows]
+    told = [
+        wire.decode(unseal(message, header, keys.hub_seal), events.EventBody)
+        for message, header in (wire.decode_sealed(rows[index].message) for index in (3, 5))
+        if isinstance(message, wire.Envelope)
+    ]
+    assert [(each.first_seq, each.last_seq, each.last_hash) for each in told if isinstance(each, events.Reconcile)] == [
+        (1, 3, hashes[2]),
+        (4, 5, hashes[4]),
+    ]
+    clock.forward(86_400)
+    assert not outbox.reconcile(), "nothing came but the last reconciliation"
+    assert outbox.status().last_seq == 6
 
 
 def fill(outbox: Outbox) -> int:

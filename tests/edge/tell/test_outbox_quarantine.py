@@ -47,5 +47,5 @@ def test_what_was_set_aside_can_go_again(make_outbox: MakeOutbox) -> None:
     outbox = make_outbox()
     outbox.append_many([LINE] * 3)
     set_aside(outbox, outbox.pending(0, 3))
-    assert outbox.unacknowledge_from(2) == 2
+    assert outbox.unacknowledge_from(2, 1) == (2, ())
     assert (outbox.status().backlog, outbox.status().quarantined) == (2, 1)

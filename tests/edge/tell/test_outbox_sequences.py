@@ -29,6 +29,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.clock = HandClock()
         self.held: dict[int, tuple[str, str]] = {}
         self.done: dict[int, tuple[str, str]] = {}
+        self.generation = 1
         self.open()
         self.epoch = self.outbox.epoch
 
@@ -57,7 +58,9 @@ class OutboxMachine(RuleBasedStateMachine):
             )
             for seq in chosen
         )
-        acknowledgement = wire.Acknowledgement(device="handheld-7", epoch=self.epoch, ts=messages.AT, receipts=receipts)
+        acknowledgement = wire.Acknowledgement(
+            device="handheld-7", epoch=self.epoch, generation=1, ts=messages.AT, receipts=receipts
+        )
         assert self.outbox.acknowledge(acknowledgement) == len(chosen)
         assert self.outbox.acknowledge(acknowledgement) == 0
         for seq in chosen:
@@ -66,7 +69,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(seq=st.integers(1, 30))
     def resend_from(self, seq: int) -> None:
         again = [each for each in self.done if each >= seq]
-        assert self.outbox.unacknowledge_from(seq) == len(again)
+        assert self.outbox.unacknowledge_from(seq, self.generation) == (len(again), ())
         for each in again:
             self.held[each] = self.done.pop(each)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from edge import wire
+from edge import events, wire
 from edge.clock import SystemClock
 from edge.publish.base import Publisher
 from edge.sealing import sha256, sign, unseal, verify
@@ -19,10 +19,12 @@ class TinyHub:
         self.publisher = publisher
         self.keys = keys
         self.acknowledging = True
+        self.generation = 0
         self.arrivals: Counter[str] = Counter()
         self.bodies: dict[str, bytes] = {}
         self.order: list[str] = []
         self.responses: list[bytes] = []
+        self.resumes: list[events.Resume] = []
         self.words: dict[str, list[bytes]] = {}
         self.acknowledgements: list[bytes] = []
         self._announced = 0
@@ -53,6 +55,7 @@ class TinyHub:
             event_id=header.event_id, seq=header.seq, message_sha256=sha256(message), outcome="stored"
         )
         fields = {"device": header.device, "epoch": header.epoch, "ts": SystemClock().now(), "receipts": (receipt,)}
+        fields["generation"] = self.generation
         return sign("acknowledgement", wire.encode(wire.Acknowledgement(**{**fields, **changes})), self.keys.hub_sign)  # type: ignore[arg-type]
 
     def _message(self, topic: str, payload: bytes, _retained: bool) -> None:
@@ -62,7 +65,15 @@ class TinyHub:
             return
         with self._lock:
             if leaf == "rsp":
-                self.responses.append(payload)
+                envelope, header = wire.decode_sealed(payload)
+                assert isinstance(envelope, wire.Envelope)
+                body: events.ResponseBody = wire.decode(
+                    unseal(envelope, header, self.keys.hub_seal), events.ResponseBody
+                )
+                if isinstance(body, events.Resume):
+                    self.resumes.append(body)
+                else:
+                    self.responses.append(payload)
             else:
                 self.words.setdefault(leaf, []).append(payload)
 

@@ -1,0 +1,122 @@
+"""The tables of docs/converter.md out of docs/converter.json: no figure is typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Result = Mapping[str, Any]
+TOOLS = {
+    "tensorflow": "`tf.lite.TFLiteConverter`, int8",
+    "ai-edge-quantizer": "ai-edge-quantizer alone, `static_wi8_ai8`",
+    "onnx2tf": "onnx2tf alone, `-oiqt`",
+    "litert-torch": "litert-torch alone (float)",
+}
+
+
+def write(page: Path, results: Mapping[str, Result]) -> None:
+    """Put each table between its marks, `<!-- NAME -->` and `<!-- end -->`."""
+    text = page.read_text(encoding="utf-8")
+    for name, lines in (("models", models(results)), ("beside", beside(results)), ("machine", machines(results))):
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not marks.search(text):
+            raise ValueError(f"expected <!-- {name} --> … <!-- end --> in {page}")
+        body = "\n".join(lines)
+        text = marks.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)  # type: ignore[misc]
+    page.write_text(text, encoding="utf-8")
+
+
+def models(results: Mapping[str, Result]) -> list[str]:
+    """One row a model: what the gate measured, size, work, speed, and what the conversion cost."""
+    head = (
+        "| model | figure, float → int8 | difference, 95 % interval | MB, float → int8 | MMAC | int8 / float time | "
+        "converted in | peak memory |"
+    )
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    for result in results.values():
+        ours = result["ours"]
+        if not ours.get("gate"):
+            lines.append(f"| {result['title']} | {ours.get('error') or 'no result'} | | | | | | |")
+            continue
+        figure, difference = _figure(ours["gate"])
+        model, speed = ours["model"], ours["latency"]
+        lines.append(
+            f"| {result['title']} | {figure}{_repaired(ours)} | {difference} | {ours['float_bytes'] / 1e6:.2f} → "
+            f"{model['bytes'] / 1e6:.2f} | {model['mac'] / 1e6:,.0f} | {speed['ratio']:.2f} | "
+            f"{ours['seconds']:.0f} s | {ours['peak_memory_bytes'] / 1e6:,.0f} MB |"
+        )
+    return lines
+
+
+def beside(results: Mapping[str, Result]) -> list[str]:
+    """The same work by plain tools: what each left, and whether anything was said."""
+    lines = [
+        "| model | converter | figure, float → converted | MB | time | what it said |",
+        "|---|---|---|---|---|---|",
+    ]
+    for result in results.values():
+        if not result["beside"]:
+            continue
+        ours = result["ours"]
+        rows = [("**dermedge convert**", ours | {"bytes": (ours.get("model") or {}).get("bytes")}, _ours_said(ours))]
+        rows += [(TOOLS[tool], each, _said(each)) for tool, each in result["beside"].items()]
+        for tool, each, said in rows:
+            figure = _figure(each["gate"])[0] if each.get("gate") else "–"
+            size = f"{each['bytes'] / 1e6:.2f}" if each.get("bytes") else "–"
+            lines.append(f"| {result['title']} | {tool} | {figure} | {size} | {each['seconds']:.0f} s | {said} |")
+    return lines
+
+
+def machines(results: Mapping[str, Result]) -> list[str]:
+    """What the figures were measured on, each machine once."""
+    told = {
+        f"{each['machine']['processor']}, {each['machine']['cores']} cores, {each['machine']['system']}, "
+        f"Python {each['machine']['python']}"
+        for each in results.values()
+    }
+    dates = sorted({each["date"] for each in results.values()})
+    return (
+        [f"Measured on {'; '.join(sorted(told))}; {dates[0]} to {dates[-1]}. **Not measured on a Pi.**"]
+        if dates
+        else []
+    )
+
+
+def line(name: str, result: Result) -> str:
+    """One row for the terminal."""
+    ours = result["ours"]
+    figure = _figure(ours["gate"])[0] if ours.get("gate") else ours.get("error")
+    return f"{name}: {figure}; {ours['seconds']} s, {ours['peak_memory_bytes'] / 1e6:,.0f} MB"
+
+
+def _figure(gate: Mapping[str, Any]) -> tuple[str, str]:
+    """The figure that decides, by its name, and its difference with interval."""
+    first = gate["figures"][0]
+    if gate["kind"] == "task":
+        spread = "" if first["low"] is None else f", {100 * first['low']:+.1f} to {100 * first['high']:+.1f}"
+        told = f"{first['name']} {first['float_model']:.3f} → {first['converted']:.3f} ({gate['pictures']} pictures)"
+        return told, f"{100 * first['difference']:+.2f}{spread}"
+    named = "; ".join(
+        f"{each['name']} {each['converted']:.3f}" for each in gate["figures"] if each["converted"] is not None
+    )
+    return f"agreement with float: {named} ({gate['pictures']} pictures)", "–"
+
+
+def _repaired(ours: Mapping[str, Any]) -> str:
+    kept = [step["what"] for step in (ours.get("steps") or [])[1:] if step["kept"]]
+    return f"; after {', '.join(kept)}" if kept else ""
+
+
+def _ours_said(ours: Mapping[str, Any]) -> str:
+    if ours["exit_code"]:
+        return f"exit {ours['exit_code']}: {ours.get('error') or ''}"
+    return "repaired, and said how" if _repaired(ours) else "gate passed"
+
+
+def _said(each: Mapping[str, Any]) -> str:
+    if each.get("error"):
+        return f"exit {each['exit_code']}: {each['error']}" if each["exit_code"] else f"nothing; then: {each['error']}"
+    gate = each["gate"]
+    return "nothing" + ("" if gate["passed"] else "; **our gate refuses its file**")

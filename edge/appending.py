@@ -1,0 +1,217 @@
+"""One append into the outbox's file: sealed inside its transaction, within the quota, and what makes way for it.
+
+Used with the outbox's lock held. For room, what the hub has acknowledged is freed; then pictures that are larger than
+what comes are given up, the largest first. Then it is full. On a full disk the ballast and SQLite's own log make the room for that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import apsw
+import msgspec
+
+from edge import events, failpoints, outbox_rows, wire
+from edge.ballast import Ballast
+from edge.chain import Chain, Link
+from edge.clock import Clock
+from edge.device_secret import DeviceSecret
+from edge.errors import OutboxFullError, StoreError
+from edge.ledger import Committed, Intent, Ledger
+from edge.outbox_database import errors_told, fact, last_seq, put_fact, transaction
+from edge.voids import Voids, largest_rendition
+
+RESERVED_PAGES = 16
+"""Beyond the quota, for marks and commands: an acknowledgement must be taken by a full outbox too."""
+NO_FACTS: Mapping[str, str] = {}
+
+_log = logging.getLogger(__name__)
+
+
+class Rendition(NamedTuple):
+    """A picture in one size that is being appended. degraded: what to say if it has to be given up."""
+
+    bytes: int
+    degraded: events.PictureDegraded
+
+
+class Appended(NamedTuple):
+    """links: of what was asked for. has_given_up: whether pictures made way, so that rows changed."""
+
+    links: list[Link]
+    has_given_up: bool
+
+
+class Appender:
+    """Writes into one file; page_bytes, quota_pages: as SQLite counts."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        chain: Chain,
+        secret: DeviceSecret,
+        clock: Clock,
+        max_bytes: int,
+        ballast: Ballast,
+        ledger: Ledger | None,
+    ) -> None:
+        """Raises StoreError."""
+        self._connection, self._path = connection, connection.filename
+        self._chain, self._secret, self._clock = chain, secret, clock
+        self._ballast, self._ledger = ballast, ledger
+        self.voids = Voids(chain.signer, ledger)
+        with errors_told(self._path):
+            self._quota_pages = max_bytes // connection.pragma("page_size")
+            self._limit_pages(self._quota_pages + RESERVED_PAGES)
+            self._settle_ledger()
+
+    def append(
+        self,
+        bodies: Sequence[events.EventBody],
+        priority: wire.Priority,
+        rendition: Rendition | None = None,
+        facts: Mapping[str, str] = NO_FACTS,
+    ) -> Appended:
+        """All or none. Raises WireError, OutboxFullError, StoreError."""
+        over_bytes = rendition.bytes if rendition is not None else 0
+        has_given_up = has_emptied = False
+        self._ballast.renew()
+        while True:
+            try:
+                return Appended(self._append_once(bodies, priority, rendition, facts), has_given_up)
+            except StoreError as error:
+                is_disk_full = self._ballast.disk_is_full()
+                if not is_disk_full and not isinstance(error, OutboxFullError):
+                    raise
+                if is_disk_full and not has_emptied:
+                    has_emptied = True
+                    self.empty_log()
+                    continue
+                if self._free_oldest():
+                    continue
+                if not self._give_up(over_bytes):
+                    raise
+                has_given_up = True
+
+    def empty_log(self) -> None:
+        """The disk is full: give it the ballast, and bring SQLite's log, which grows with every commit, to nothing."""
+        self._ballast.release()
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error as error:
+            _log.info("the log of %s stays as it is: %s", self._path, error)
+
+    def why_full(self) -> wire.FullReason:
+        """What has just refused an append: the quota, or the disk below it."""
+        return "disk_full" if self._ballast.disk_is_full() else "quota"
+
+    def note_committed(self, links: Sequence[Link]) -> None:
+        """In the ledger. To fail now would have the caller store them twice: it is told, and mended when opened."""
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.committed([Committed(link.event_id, link.seq) for link in links])
+        except StoreError:
+            _log.exception("a ledger line is missing until the outbox is opened again")
+
+    def _give_up(self, over_bytes: int) -> bool:
+        """The largest rendition makes way, and an event says so; False where none is larger than this."""
+        with errors_told(self._path):
+            found = largest_rendition(self._connection, over_bytes)
+        if found is None:
+            return False
+        rendition, sealed = found
+        text = self._secret.open(sealed, _about(rendition))
+        body: events.PictureDegraded = wire.decode(text, events.PictureDegraded)
+        body = msgspec.structs.replace(body, at=self._clock.now(), reason=self.why_full())
+        self.note_committed(self._append_once([body], "live", None, NO_FACTS, giving_up=rendition))
+        return True
+
+    def _append_once(
+        self,
+        bodies: Sequence[events.EventBody],
+        priority: wire.Priority,
+        rendition: Rendition | None,
+        facts: Mapping[str, str],
+        giving_up: int | None = None,
+    ) -> list[Link]:
+        with errors_told(self._path):
+            pages: int = self._connection.pragma("page_count")
+            self._limit_pages(min(self._quota_pages, pages) if self._ballast.is_missing else self._quota_pages)
+            try:
+                with transaction(self._connection):
+                    if giving_up is not None:
+                        self.voids.of_rendition(self._connection, giving_up)
+                    links = self._insert(bodies, priority, rendition)
+                    for name, value in facts.items():
+                        put_fact(self._connection, name, value)
+                    failpoints.hit("outbox.before_commit")
+            except StoreError:
+                raise
+            except OSError as error:
+                raise StoreError(f"expected the disk to take an event at {self._path}; {error}") from error
+            finally:
+                self._limit_pages(self._quota_pages + RESERVED_PAGES)
+        return links
+
+    def _insert(
+        self, bodies: Sequence[events.EventBody], priority: wire.Priority, rendition: Rendition | None
+    ) -> list[Link]:
+        now = self._clock.now()
+        number = None if rendition is None else self._insert_rendition(rendition)
+        seq, previous = last_seq(self._connection), fact(self._connection, "last_hash")
+        links: list[Link] = []
+        withdrawn: list[int] = []
+        for body in bodies:
+            link = self._chain.link(seq + 1, previous, body, priority, now)
+            mac = self._mac(body)
+            if mac is not None and self._is_withdrawn(mac):
+                mac = None
+                withdrawn.append(link.seq)
+            outbox_rows.insert(self._connection, link, priority, now, mac, number)
+            links.append(link)
+            seq, previous = link.seq, link.ciphertext_sha256
+        put_fact(self._connection, "last_hash", previous)
+        if self._ledger is not None:
+            self._ledger.intend([Intent(link.event_id, link.message_sha256, link.type) for link in links])
+        self.voids.of_seqs(self._connection, withdrawn)
+        return links
+
+    def _insert_rendition(self, rendition: Rendition) -> int:
+        number: int = self._connection.execute("SELECT coalesce(max(rendition), 0) + 1 FROM renditions").get
+        sealed = self._secret.seal(wire.encode(rendition.degraded), _about(number))
+        self._connection.execute("INSERT INTO renditions VALUES (?, ?, ?)", (number, rendition.bytes, sealed))
+        return number
+
+    def _mac(self, body: events.EventBody) -> bytes | None:
+        encounter = getattr(body, "encounter", None)
+        participant = None if encounter is None else encounter.participant
+        return None if participant is None else self._secret.mac(participant)
+
+    def _is_withdrawn(self, mac: bytes) -> bool:
+        return self._connection.execute("SELECT 1 FROM tombstones WHERE participant_mac = ?", (mac,)).get is not None
+
+    def _free_oldest(self) -> bool:
+        with errors_told(self._path), transaction(self._connection):
+            return outbox_rows.free_oldest(self._connection) > 0
+
+    def _limit_pages(self, pages: int) -> None:
+        self._connection.pragma("max_page_count", pages)
+
+    def _settle_ledger(self) -> None:
+        """Write the `committed` lines that a kill between commit and line left out."""
+        if self._ledger is None:
+            return
+        settled: list[Committed] = []
+        for event_id, digest in self._ledger.unsettled():
+            query = "SELECT seq FROM events WHERE event_id = ? AND (message_sha256 = ? OR void_reason IS NOT NULL)"
+            seq = self._connection.execute(query, (event_id, digest)).get
+            if seq is not None:
+                settled.append(Committed(event_id, seq))
+        self._ledger.committed(settled)
+
+
+def _about(rendition: int) -> bytes:
+    return f"rendition {rendition}".encode()

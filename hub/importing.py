@@ -1,0 +1,95 @@
+"""`hub import`: events from a file, through the same opening, deduplication and quarantine as from the broker.
+
+It may run beside `hub ingest`: the database decides what is new. Either way may come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.errors import WireError
+from edge.parcel import read_parcel
+from hub import database, keys
+from hub.opening import Arrival, Opened, Refused, open_message
+from hub.registry import Registry
+from hub.store import Outcome, Store, not_storable
+from hub.subscribe import acknowledgements
+from hub.withdrawal import bring_together
+
+BATCH_MESSAGES = 100
+
+
+@dataclass
+class Imported:
+    """Counts of messages. refused: of nobody known, or no room to hold them. problem: why the file is not whole."""
+
+    messages: int = 0
+    new: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+    refused: int = 0
+    problem: str = ""
+
+
+def take(directory: Path, files: Sequence[Path], clock: Clock, receipts: list[bytes] | None = None) -> Imported:
+    """Take what is in these files. receipts: gets the signed acknowledgements, for who carries them back.
+
+    Raises ConfigError where there is no hub, StoreError for a file that cannot be read; a file that is torn is taken as
+    far as it goes, and `problem` says so.
+    """
+    identity = keys.load(directory)
+    engine = database.open_database(directory)
+    registry, store, result = Registry(engine, clock), Store(engine), Imported()
+    bring_together(directory, engine, clock.now())
+    for batch in _batches(_whole_ones(files, result)):
+        now = clock.now()
+        messages = [open_message(Arrival(each, now), registry, identity) for each in batch]
+        outcomes = _write(store, messages)
+        _count(result, messages, outcomes)
+        for each in messages:
+            if isinstance(each, Refused) and each.reason == "malformed":
+                result.problem = result.problem or "it has bytes in it that are no message of ours"
+        if receipts is not None:
+            receipts.extend(signed for _, _, signed in acknowledgements(outcomes, identity, now))
+    engine.dispose()
+    return result
+
+
+def _whole_ones(files: Sequence[Path], result: Imported) -> Iterator[bytes]:
+    for file in files:
+        try:
+            yield from read_parcel(file)
+        except WireError as error:
+            result.problem = result.problem or str(error)
+
+
+def _batches(messages: Iterable[bytes]) -> Iterator[list[bytes]]:
+    source = iter(messages)
+    while batch := list(islice(source, BATCH_MESSAGES)):
+        yield batch
+
+
+def _write(store: Store, messages: Sequence[Opened | Refused]) -> list[Outcome]:
+    try:
+        return store.write(messages)
+    except Exception as error:  # whatever it is that is wrong with one of them
+        if database.passes(error):
+            raise
+        if len(messages) > 1:
+            return [outcome for each in messages for outcome in _write(store, [each])]
+        (message,) = messages
+        return _write(store, [not_storable(message, type(error).__name__)]) if isinstance(message, Opened) else []
+
+
+def _count(result: Imported, messages: Sequence[Opened | Refused], outcomes: Sequence[Outcome]) -> None:
+    different = len({each.message_sha256 for each in messages})
+    result.messages += len(messages)
+    result.new += sum(each.is_new for each in outcomes)
+    result.quarantined += sum(each.outcome == "quarantined" for each in outcomes)
+    result.repeated += sum(each.outcome == "stored" and not each.is_new for each in outcomes)
+    result.repeated += len(messages) - different
+    result.refused += different - len(outcomes)
