@@ -9,7 +9,7 @@ PARTS ?= core
 FRAMES ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate screenshots clean
+.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate converter-table screenshots clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ export: workshop  ## the trained detector as the int8 bundle in edge/bundles
 
 evaluate: workshop  ## the figures of the card
 	PYTHONPATH=. $(WORKSHOP)/bin/python -m models.evaluate $(ARGS)
+
+converter-table: workshop onnx-environment  ## docs/converter.md's tables from real models; hours on two cores
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m benchmarks.converters run $(ROWS)
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m benchmarks.converters page
 
 screenshots: $(VENV)/.dev packages  ## docs/images from a running demo
 	PYTHONPATH=. $(BIN)/python -m tests.screenshots $(ARGS)

@@ -1,8 +1,8 @@
-"""`dermedge witness`: recount what a run left behind, trusting nobody's counters.
+"""`dermedge witness`: recount what a run left behind, in both directions, trusting nobody's counters.
 
 Reads three files with the standard library alone: the device's ledger.jsonl (an `intend` line fsynced before each
 outbox transaction, a `committed` line after it, a `voided` line before an event is given up), the outbox, and the hub's
-database. It opens no seal.
+database. It opens no seal. Of events, from the device to the hub:
 
 lost       committed on the device, and neither stored at the hub nor waiting in the outbox for its acknowledgement
 doubled    stored or counted more than once at the hub: the same event, bytes, place in the order, or finding
@@ -11,7 +11,12 @@ unknown    stored at the hub or held in the outbox without a line in the ledger,
 uncounted  a stored finding that the hub's list of findings lacks, or a row of that list without its event
 gaps       places that the device's order of commits skips
 
-What the hub made of an event's body it cannot check: that would need the hub's private key.
+What the hub made of an event's body it cannot check: that would need the hub's private key. Of commands, from the hub to
+the device; a commands.jsonl beside the folders, written as the ledger is, says which were queued:
+
+lost       queued and gone from the hub, or answered at the hub and not done at the device
+doubled    done more than once at the device, or answered by more than one answer
+altered    done in another order, or under another number, than the hub gave it
 """
 
 from __future__ import annotations
@@ -19,13 +24,13 @@ from __future__ import annotations
 import argparse
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-LEDGER, OUTBOX, HUB = "ledger.jsonl", "outbox.db", "hub.db"
+LEDGER, OUTBOX, HUB, COMMANDS = "ledger.jsonl", "outbox.db", "hub.db", "commands.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,52 @@ class Verdict:
         """Something happened, and nothing of it is lost, doubled, altered, unexplained, uncounted or skipped."""
         faults = self.lost, self.doubled, self.altered, self.unknown, self.uncounted, self.gaps
         return self.committed > 0 and not any(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsVerdict:
+    """Counts of commands. waiting: without an answer at the hub."""
+
+    queued: int
+    answered: int
+    waiting: int
+    lost: int
+    doubled: int
+    altered: int
+
+    @property
+    def clean(self) -> bool:
+        """Nothing of what was queued is lost, doubled or altered."""
+        return not (self.lost or self.doubled or self.altered)
+
+
+def judge_commands(outbox: Path, hub: Path, ledger: Path | None = None) -> CommandsVerdict:
+    """Raises ValueError or OSError where a file is missing or is not what it should be."""
+    known = _rows(hub, "SELECT command_id, epoch, seq, answered_at FROM commands")
+    done = _rows(outbox, "SELECT command_id, epoch, seq FROM commands ORDER BY number")
+    answers = Counter(row[0] for row in _rows(hub, "SELECT command_id FROM responses"))
+    queued = {row[0] for row in known} if ledger is None else _queued(ledger)
+    answered = {row[0] for row in known if row[3] is not None}
+    places = {row[0]: row[1:3] for row in known}
+    times_done, done_at, order = Counter(row[:2] for row in done), defaultdict(set), defaultdict(list)
+    for command, epoch, seq in done:
+        done_at[command].add((epoch, seq))
+        order[epoch].append(seq)
+    return CommandsVerdict(
+        queued=len(queued),
+        answered=len(answered),
+        waiting=len(known) - len(answered),
+        lost=len(queued - {row[0] for row in known}) + len(answered - done_at.keys()),
+        doubled=sum(count - 1 for tally in (times_done, answers) for count in tally.values()),
+        altered=sum(places.get(command) not in seen for command, seen in done_at.items())
+        + sum(seqs != list(range(1, len(seqs) + 1)) for seqs in order.values()),
+    )
+
+
+def _queued(ledger: Path) -> set[str]:
+    """Those whose commit had returned; a kill may have torn the last line."""
+    lines = ledger.read_bytes().split(b"\n")[:-1]
+    return {row["command_id"] for row in map(json.loads, lines) if row["what"] == "committed"}
 
 
 def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
@@ -149,8 +200,11 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.errors import StoreError
 
     try:
-        verdict = judge(*(find(arguments.folder, name) for name in (LEDGER, OUTBOX, HUB)))
+        ledger, outbox, hub = (find(arguments.folder, name) for name in (LEDGER, OUTBOX, HUB))
+        verdict = judge(ledger, outbox, hub)
+        noted = arguments.folder / COMMANDS
+        commands = judge_commands(outbox, hub, noted if noted.is_file() else None)
     except (OSError, ValueError, sqlite3.Error) as error:
         raise StoreError(f"cannot recount {arguments.folder}: {error}") from error
-    print(json.dumps(asdict(verdict)))
-    return 0 if verdict.clean and not verdict.waiting else 1
+    print(json.dumps(asdict(verdict) | {"commands": asdict(commands)}))
+    return 0 if verdict.clean and commands.clean and not (verdict.waiting or commands.waiting) else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ RECIPES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    # argparse takes "-1,1" for an option, because it is no plain negative number.
+    parser._negative_number_matcher = re.compile(r"-\.?\d")
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help=".keras, .h5, SavedModel folder, .onnx, .pt2 or a float .tflite"
     )

@@ -25,6 +25,11 @@ MOVERS = frozenset(
     | {"TRANSPOSE", "UNPACK"}
 )
 """Ops that only move values about: their output has the scale of their input, and nothing is lost in them."""
+_ONE_SCALE = MOVERS | frozenset(
+    {"AVERAGE_POOL_2D", "CONCATENATION", "DYNAMIC_UPDATE_SLICE", "MAXIMUM", "MINIMUM", "PACK", "PADV2", "REDUCE_MIN"}
+    | {"RESIZE_BILINEAR", "SELECT", "SELECT_V2"}
+)
+"""Ops whose integer kernels want one scale for all that goes in and comes out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,25 @@ def followers(model: Any, name: str) -> list[str]:
             moved.update(layer.outputs)
             found.append(layer.name)
     return found
+
+
+def one_scale(model: Any) -> list[set[str]]:
+    """Groups of tensors that must share their scale, by name: what ops tie together, and what those tie to it."""
+    groups: list[set[str]] = []
+    for layer in layers(model):
+        if layer.kind in _ONE_SCALE:
+            tied = {tensor_name(model, index) for index in (*layer.inputs, *layer.outputs) if index >= 0}
+            apart = [group for group in groups if not group & tied]
+            groups = [*apart, tied.union(*(group for group in groups if group & tied))]
+    return groups
+
+
+def readers(model: Any, name: str) -> list[str]:
+    """The layers that compute with the output of `name`, or with what its followers make of it."""
+    group = {name, *followers(model, name)}
+    every = list(layers(model))
+    made = {index for layer in every if layer.name in group for index in layer.outputs}
+    return [layer.name for layer in every if layer.name not in group and made.intersection(layer.inputs)]
 
 
 def tensor_name(model: Any, index: int) -> str:

@@ -1,13 +1,15 @@
 """A float .tflite into integers by a recipe, with ai-edge-quantizer; the ranges are our own observation.
 
-Rules: for static_wi8_ai8 no float tensor and no QUANTIZE or DEQUANTIZE inside; an input whose range is given gets
-exactly the scale that `edge.preprocess` writes; every output keeps a scale of its own; the same model, samples and
-recipe give the same bytes, in any process and with any number of threads.
+Rules: for static_wi8_ai8 no float tensor inside, so no conversion to float or back, and no rescaling but where kernels
+fix two scales that meet; an input whose range is given gets exactly the scale that `edge.preprocess` writes; every
+output keeps a scale of its own; the same model, samples and recipe give the same bytes, in any process and with any
+number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +17,11 @@ from convert.bias import correct_bias, keep_bias
 from convert.equalise import equalise
 from convert.errors import ConvertError, MissingLibraryError
 from convert.graph import dtype_of, pack_model, read_model
-from convert.layers import check_simple, layers, name_all, tensor_name
+from convert.layers import check_simple, layers, name_all, one_scale, tensor_name
 from convert.ranges import Observed, Observer, Samples
 from convert.recipes import Plan, Recipe, plan
 from convert.taught import more_rules
-from convert.tensors import check_full_integer, interface
+from convert.tensors import interface
 
 Ranges = Mapping[str, tuple[float, float]]
 """Input name → smallest and largest real number that preprocessing can produce."""
@@ -88,7 +90,23 @@ def ranges(prepared: Prepared, recipe: Recipe, observer: Observer, input_ranges:
                 "them as the device does, or give the range that they have"
             )
         spans[name] = low, high
-    return spans | {each.layer: each.range for each in recipe.overrides if each.range is not None}
+    given = {each.layer: each.range for each in recipe.overrides if each.range is not None}
+    return _tied(read_model(prepared.float_model, "the float model"), spans | given, {*given, *input_ranges})
+
+
+def _tied(model: Any, spans: Spans, given: set[str]) -> Spans:
+    """One range for tensors that must share their scale: else the quantiser puts a rescaling between them.
+
+    It is the widest of all, but where one is given: what an input can be holds for what is only moved about from it.
+    """
+    for group in one_scale(model):
+        members = sorted(group & spans.keys())
+        firm = [spans[name] for name in members if name in given]
+        if members:
+            wide = firm or [spans[name] for name in members]
+            both = min(low for low, _ in wide), max(high for _, high in wide)
+            spans |= dict.fromkeys(members, both)
+    return spans
 
 
 def finish(prepared: Prepared, recipe: Recipe, observer: Observer, input_ranges: Ranges) -> bytes:
@@ -98,8 +116,7 @@ def finish(prepared: Prepared, recipe: Recipe, observer: Observer, input_ranges:
     spans = ranges(prepared, recipe, observer, input_ranges)
     content = apply(prepared.corrected, plan(recipe, layer_names(prepared.corrected)), spans)
     if recipe.is_full_integer:
-        _check_ops(content)
-        check_full_integer(content)
+        _check_integers(content)
     if recipe.is_static:
         _check_inputs(content, input_ranges)
     return content
@@ -120,6 +137,7 @@ def apply(content: bytes, planned: Plan, spans: Mapping[str, tuple[float, float]
     model = read_model(content, "the float model")
     if keep_bias(model, spans, planned.wide):
         model = read_model(pack_model(model), "the float model")
+    model.signatureDefs = model.signatureDefs or []  # the quantiser falls over a file that has none
     manager = RecipeManager()
     manager.load_quantization_recipe(planned.rules)
     try:
@@ -139,15 +157,16 @@ def layer_names(content: bytes) -> list[str]:
     return [*sources, *(layer.name for layer in layers(model))]
 
 
-def _check_ops(content: bytes) -> None:
+def _check_integers(content: bytes) -> None:
     """Raise ConvertError for ops that the quantiser left in float, by name."""
     model = read_model(content, "the quantised model")
     tensors = model.subgraphs[0].tensors
-    left = [each for each in layers(model) if dtype_of(tensors[each.outputs[0]]) == "float32"]
-    kinds = sorted({each.kind for each in left if each.kind != "DEQUANTIZE"})
-    if kinds:
+    floats = [each for each in layers(model) if dtype_of(tensors[each.outputs[0]]) == "float32"]
+    left = [each for each in floats if each.kind != "DEQUANTIZE"]
+    if left:
+        kinds = ", ".join(sorted({each.kind for each in left}))
         raise ConvertError(
-            f"expected ops that have an integer form, got {', '.join(kinds)} (the first is {left[0].name!r}): take the "
+            f"expected ops that have an integer form, got {kinds} (the first is {left[0].name!r}): take the "
             "recipe dynamic_wi8_afp32, or leave that part of the model out"
         )
 

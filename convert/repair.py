@@ -2,21 +2,21 @@
 
 First what costs nothing at run time, for all layers: bias correction, equalisation, clipped ranges. Then single
 layers, the most harmful first, in float or, where that does not help, in int16, until the gate passes or enough have
-been spent.
-What does not help is taken back. The judge is a function, so that the gate and a test use the same code.
+been spent. What does not help is taken back. The judge is a function, so that the gate and a test use the same code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from convert.errors import ConvertError
 from convert.graph import read_model
 from convert.latency import compare
-from convert.layers import followers
+from convert.layers import constant, followers, readers, weighted
 from convert.quantizer import Ranges, finish, prepare, ranges
 from convert.ranges import Observer, Samples
 from convert.recipes import Override, Precision, Recipe
@@ -69,7 +69,7 @@ def repair(
 ) -> Iterator[Attempt]:
     """Attempts in turn, the first of them the recipe as it is; ends after one that passes. `best` chooses among them.
 
-    max_drop: points that may be lost. max_float_layers: layers that may be spent on int16 or float.
+    max_drop: points that may be lost. max_float_layers: layers that may be spent on float or int16.
     Deterministic but for the milliseconds, if the judge is.
     """
     bench = _Bench(float_tflite, Observer(samples, threads), input_ranges, judge, max_drop)
@@ -83,16 +83,14 @@ def repair(
             tried = bench.attempt(what, changed, current)
             yield tried
             current = tried if tried.step.kept else current
-    for _ in range(max_float_layers):
-        if current.step.passed or recipe.name == "float":
-            return
-        helped = False
-        for tried in bench.single_layers(current):
+    spent = 0
+    while not current.step.passed and spent < max_float_layers and recipe.name != "float":
+        for cost, tried in bench.wider(current, max_float_layers - spent):
             yield tried
             if tried.step.kept:
-                current, helped = tried, True
+                current, spent = tried, spent + cost
                 break
-        if not helped:
+        else:
             return
 
 
@@ -108,7 +106,7 @@ _EVERYWHERE = {
 }
 _ROUNDS, _TIMING_S = 30, 3.0
 _LAYERS_TRIED = 3
-"""Of the most harmful layers, so many are tried before giving up."""
+"""So many of the most harmful layers are looked at, and so many candidates judged, before giving up."""
 
 
 class _Bench:
@@ -117,6 +115,7 @@ class _Bench:
     def __init__(self, content: bytes, observer: Observer, input_ranges: Ranges, judge: Judge, max_drop: float) -> None:
         self._content, self._observer, self._input_ranges = content, observer, input_ranges
         self._judge, self._max_drop = judge, max_drop
+        self._damages: dict[Recipe, list[str]] = {}
 
     def attempt(self, what: str, recipe: Recipe, before: Attempt | None) -> Attempt:
         """One file by one recipe, beside the attempt that it builds on."""
@@ -143,23 +142,62 @@ class _Bench:
             prepared.float_model,
         )
 
-    def single_layers(self, current: Attempt) -> Iterator[Attempt]:
-        """The most harmful layers, each in float and then in int16, on top of the current recipe."""
+    def wider(self, current: Attempt, budget: int) -> Iterator[tuple[int, Attempt]]:
+        """The most harmful layers, float or int16 on top of the current recipe, and how many layers each costs.
+
+        A tensor that is read as badly as it is written needs both its layers. Candidates are ranked on the samples, by
+        how much less noise each layer spent leaves in the outputs; only the best of them are judged.
+        """
         recipe = current.step.recipe
-        prepared = prepare(self._content, recipe, self._observer)
-        spans = ranges(prepared, recipe, self._observer, self._input_ranges)
-        model = read_model(prepared.float_model, "the float model")
-        for damage in sensitivity(prepared, recipe, spans, self._observer.samples)[:_LAYERS_TRIED]:
-            for precision in _precisions(recipe):
-                changed = recipe
-                for layer in (damage.layer, *followers(model, damage.layer)):
-                    changed = changed.with_override(Override(layer, precision))
+        model = read_model(prepare(self._content, recipe, self._observer).float_model, "the float model")
+        ranked: list[tuple[float, int, tuple[str, ...]]] = []
+        for layer in self._harmful(recipe):
+            for group in ((layer,), (layer, *readers(model, layer))):
+                if len(group) <= budget and group not in [each for _, _, each in ranked]:
+                    noise = self._noise(_with(recipe, model, group, "float"))
+                    ranked.append(
+                        ((noise / max(current.step.noise_fraction, 1e-12)) ** (1 / len(group)), -len(group), group)
+                    )
+        for _, cost, group in sorted(ranked)[:_LAYERS_TRIED]:
+            names = " and ".join(each.partition(";")[0] for each in group)
+            for precision in self._precisions(recipe, model, group, len(current.content)):
                 try:
-                    yield self.attempt(f"{damage.layer.partition(';')[0]} in {precision}", changed, current)
+                    yield (
+                        -cost,
+                        self.attempt(f"{names} in {precision}", _with(recipe, model, group, precision), current),
+                    )
                 except ConvertError:
                     continue  # an op that has no int16 form
 
+    def _harmful(self, recipe: Recipe) -> list[str]:
+        """Layers by what each alone costs, which other layers' precision does not change."""
+        plain = msgspec.structs.replace(recipe, overrides=())
+        if plain not in self._damages:
+            prepared = prepare(self._content, plain, self._observer)
+            spans = ranges(prepared, plain, self._observer, self._input_ranges)
+            self._damages[plain] = [each.layer for each in sensitivity(prepared, plain, spans, self._observer.samples)]
+        wide = {each.layer for each in recipe.overrides if each.precision is not None}
+        return [layer for layer in self._damages[plain] if layer not in wide][:_LAYERS_TRIED]
 
-def _precisions(recipe: Recipe) -> tuple[Precision, ...]:
-    """In the order in which they are tried: int16 kernels are not XNNPACK's, and ten times slower than float ones."""
-    return ("float", "int16") if recipe.name == "static_wi8_ai8" else ("float",)
+    def _noise(self, recipe: Recipe) -> float:
+        content = finish(prepare(self._content, recipe, self._observer), recipe, self._observer, self._input_ranges)
+        return noise_fraction(self._content, content, self._observer.samples)
+
+    def _precisions(self, recipe: Recipe, model: Any, group: tuple[str, ...], size_bytes: int) -> tuple[Precision, ...]:
+        """In the order in which they are tried.
+
+        Float first: int16 kernels are not XNNPACK's, and ten times slower. But where float weights would add more than
+        a tenth to the file, int16 activations, whose weights stay int8, are the lesser evil.
+        """
+        if recipe.name != "static_wi8_ai8":
+            return ("float",)
+        weights = sum(constant(model, layer.inputs[1]).size for layer in weighted(model) if layer.name in group)
+        return ("int16", "float") if 3 * weights > size_bytes / 10 else ("float", "int16")
+
+
+def _with(recipe: Recipe, model: Any, group: tuple[str, ...], precision: Precision) -> Recipe:
+    """The recipe with these layers, and what only moves their values about, in another precision."""
+    for name in group:
+        for layer in (name, *followers(model, name)):
+            recipe = recipe.with_override(Override(layer, precision))
+    return recipe

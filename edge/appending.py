@@ -1,7 +1,8 @@
 """One append into the outbox's file: sealed inside its transaction, within the quota, and what makes way for it.
 
 Used with the outbox's lock held. For room, what the hub has acknowledged is freed; then pictures that are larger than
-what comes are given up, the largest first. Then it is full. On a full disk the ballast and SQLite's own log make the room for that.
+what comes are given up, the largest first. Then it is full. On a full disk the ballast and SQLite's own log make the
+room for that.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ a forger something.
 from __future__ import annotations
 
 import logging
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from edge import events, failpoints, wire
 from edge.chain import Chain
@@ -55,7 +55,7 @@ class Commands:
         digest = sha256(message)
         with self._outbox.opened() as database:
             query = "SELECT message_sha256, response, outcome FROM commands WHERE command_id = ?"
-            known = database.execute(query, (header.event_id,)).fetchall()
+            known: list[Any] = database.execute(query, (header.event_id,)).fetchall()
             query = "SELECT coalesce(max(seq), 0) FROM commands WHERE epoch = ?"
             done_to: int = database.execute(query, (header.epoch,)).get
         for done_sha256, response, _ in known:

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -149,14 +148,14 @@ class Outbox:
             if not self.takes(acknowledgement):
                 return 0
             try:
-                marked = self._mark(acknowledgement, outbox_rows.mark)
+                marked = self._mark(acknowledgement)
             except StoreError as error:
                 if not isinstance(error, OutboxFullError) and not self._ballast.disk_is_full():
                     raise
                 # Even the reserve is used up, or the disk: these are the rows to free.
                 if self._ballast.disk_is_full():
                     self._appender.empty_log()
-                marked = self._mark(acknowledgement, outbox_rows.free)
+                marked = self._mark(acknowledgement, must_drop=True)
             if marked:
                 self._full = False
         return marked
@@ -252,13 +251,13 @@ class Outbox:
             self._call(self._rewound)
         return links
 
-    def _mark(
-        self,
-        acknowledgement: wire.Acknowledgement,
-        mark: Callable[[apsw.Connection, Sequence[wire.Receipt], datetime], list[wire.Receipt]],
-    ) -> int:
+    def _mark(self, acknowledgement: wire.Acknowledgement, *, must_drop: bool = False) -> int:
+        receipts = acknowledgement.receipts
         with self.opened() as database, transaction(database):
-            marked = mark(database, acknowledgement.receipts, self._clock.now())
+            if must_drop:
+                marked = outbox_rows.drop(database, receipts)
+            else:
+                marked = outbox_rows.mark(database, receipts, self._clock.now())
             if acknowledgement.backed_up_to is not None:
                 put_fact(database, "backed_up_to", str(acknowledgement.backed_up_to))
         for receipt in marked:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -139,7 +139,8 @@ def status_of(connection: apsw.Connection, now: datetime, *, full: bool) -> Outb
     used_bytes = pages * connection.pragma("page_size")
     quarantined = connection.execute(f"{_COUNT} WHERE acknowledged_outcome = 'quarantined'").get
     query = "SELECT void_reason, count(*) FROM events WHERE void_reason IS NOT NULL GROUP BY void_reason"
-    voids: dict[str, int] = dict(connection.execute(query).fetchall())
+    rows: list[Any] = connection.execute(query).fetchall()
+    voids: dict[str, int] = dict(rows)
     backed_up_to, beyond_backup = int(fact(connection, "backed_up_to")), 0
     if backed_up_to:
         query = f"{_COUNT} WHERE acknowledged_outcome = 'stored' AND seq > ?"

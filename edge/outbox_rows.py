@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -19,7 +19,7 @@ from edge.outbox_database import fact, last_seq
 FREED_AT_ONCE = 64
 LACKING_MAX = 100
 PENDING = """SELECT seq, event_id, priority, message, appended_at, message_sha256 FROM events
-    WHERE acknowledged_at IS NULL AND seq > ?"""
+    WHERE acknowledged_at IS NULL AND seq > :after"""
 _FREE = """DELETE FROM events WHERE seq IN (SELECT seq FROM events
     WHERE acknowledged_outcome = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"""
 _MARK = """UPDATE events SET acknowledged_at = :now, acknowledged_outcome = :outcome
@@ -68,13 +68,16 @@ def pending(
     connection: apsw.Connection, after_seq: int, limit: int, priority: wire.Priority | None, up_to_seq: int | None
 ) -> list[Row]:
     """Unacknowledged rows by seq, after `after_seq` and up to `up_to_seq`; of one priority, or of all."""
-    query, bindings = PENDING, [after_seq]
+    query, bindings = PENDING, {"after": after_seq, "limit": limit, "priority": priority, "up_to": up_to_seq}
     if priority is not None:
-        query, bindings = f"{query} AND priority = ?", [*bindings, priority]
+        query += " AND priority = :priority"
     if up_to_seq is not None:
-        query, bindings = f"{query} AND seq <= ?", [*bindings, up_to_seq]
-    rows = connection.execute(f"{query} ORDER BY seq LIMIT ?", (*bindings, limit)).fetchall()
-    return [Row(*each[:4], datetime.fromisoformat(each[4]), each[5]) for each in rows]
+        query += " AND seq <= :up_to"
+    rows: list[Any] = connection.execute(f"{query} ORDER BY seq LIMIT :limit", bindings).fetchall()
+    return [
+        Row(seq, event_id, priority_, message, datetime.fromisoformat(appended_at), digest)
+        for seq, event_id, priority_, message, appended_at, digest in rows
+    ]
 
 
 def first_unacknowledged(connection: apsw.Connection) -> int | None:
@@ -105,7 +108,7 @@ def mark(connection: apsw.Connection, receipts: Sequence[wire.Receipt], now: dat
     return marked
 
 
-def free(connection: apsw.Connection, receipts: Sequence[wire.Receipt]) -> list[wire.Receipt]:
+def drop(connection: apsw.Connection, receipts: Sequence[wire.Receipt]) -> list[wire.Receipt]:
     """As `mark`, but they go at once: marking makes a row longer, and there may be no room for that."""
     freed = []
     for receipt in receipts:

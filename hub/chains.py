@@ -112,14 +112,14 @@ def missing_in(connection: sa.Connection, device: str, epoch: str, first: int, l
     return ranges
 
 
-def _after(connection: sa.Connection, device: str, epoch: str, seq: int) -> Sequence[sa.Row[tuple[int, str, str]]]:
+def _after(connection: sa.Connection, device: str, epoch: str, seq: int) -> list[tuple[int, str, str]]:
     query = (
         sa.select(events.c.seq, events.c.prev_hash, events.c.ciphertext_sha256)
         .where(events.c.device == device, events.c.epoch == epoch, events.c.seq > seq)
         .order_by(events.c.seq)
         .limit(STEP_ROWS)
     )
-    return connection.execute(query).all()
+    return [(row.seq, row.prev_hash, row.ciphertext_sha256) for row in connection.execute(query)]
 
 
 def _filled_otherwise(connection: sa.Connection, device: str, epoch: str, seq: int) -> int:

@@ -181,4 +181,4 @@ def _link(connection: sa.Connection, device: str) -> Mapping[str, Any]:
         values = {"generation": 0, "command_epoch": os.urandom(16).hex(), "command_seq": 0}
         connection.execute(upsert(links).values(device=device, command_hash=FIRST_PREVIOUS, **values))
         row = connection.execute(query).mappings().one()
-    return row
+    return dict(row)

@@ -84,6 +84,7 @@ class Ingest:
         self._noted_at_ns = clock.monotonic_ns() - NOTE_EVERY_NS
         self._tally = Tally(clock)
         self._reports = Reports(self._parts.registry, self._parts.store, self._tally, clock)
+        self._device_spoke = False
         self._failing_since_ns: int | None = None
         self._away_since_ns: int | None = None
         self._away_told = False
@@ -127,16 +128,19 @@ class Ingest:
             outcomes = self._persist(lambda: self._write(arrivals))
             failpoints.hit("hub.after_commit")
             parts.subscription.acknowledge(outcomes or [])
-        if self._clock.monotonic_ns() - self._noted_at_ns >= NOTE_EVERY_NS:
+        is_time = self._clock.monotonic_ns() - self._noted_at_ns >= NOTE_EVERY_NS
+        if is_time or self._device_spoke:
+            self._device_spoke = False
+            due = self._persist(self._take_due)
+            failpoints.hit("hub.after_command")
+            parts.subscription.command(due or [])
+        if is_time:
             reports = parts.inbox.take_reports()
             for kind, count in parts.inbox.take_counts().items():
                 self._tally.add(kind, NOTICED[kind], count)
                 if kind != "no_room":
                     self._reports.notice(kind, "", NOTICED[kind], count)
             self._persist(lambda: self._note(reports))
-            due = self._persist(self._take_due)
-            failpoints.hit("hub.after_command")
-            parts.subscription.command(due or [])
             self._noted_at_ns = self._clock.monotonic_ns()
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -149,6 +153,7 @@ class Ingest:
             # One that the database refuses must not hold up the others: each alone, and that one aside.
             outcomes = [outcome for each in messages for outcome in self._write_alone(each)]
         for each in messages:
+            self._device_spoke |= isinstance(each, Opened) and each.header.kind == "response"
             if isinstance(each, Refused):
                 line = f"quarantined a message of {each.claimed_device or 'nobody known'}: {each.reason}"
                 self._tally.add(each.reason, line)

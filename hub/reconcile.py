@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -85,7 +86,7 @@ def reconcile(engine: sa.Engine, device: str | None = None) -> list[Report]:
     return [_report(device_, epoch, places[device_, epoch]) for device_, epoch in sorted(places)]
 
 
-def _of(table: sa.Table, device: str | None) -> sa.Select[tuple[object, ...]]:
+def _of(table: sa.Table, device: str | None) -> sa.Select[Any]:
     query = sa.select(table)
     return query if device is None else query.where(table.c.device == device)
 

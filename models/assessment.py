@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from convert.skin_tone import BINS, UNKNOWN
 from edge.bundle import Card
-from models import failures, figures, intervals, score_calibration
+from models import failures, figures, intervals, score_calibration, thresholds
 from models.data import LABELS
 from models.detections import Model, see
 from models.figures import Judged
@@ -86,8 +87,8 @@ class Evaluation:
         for name, seen, other in (("whole", self.seen["faces"], choices.seen["faces"]),
                                   ("tiled", self.tiled, choices.tiled)):  # fmt: skip
             found = [each.of(ACNE) for each in seen.found]
-            chosen = figures.count_threshold(
-                [each.of(ACNE) for each in other.found], [len(item.boxes_px) for item in other.pictures.items]
+            chosen = thresholds.count_threshold(
+                [each.of(ACNE).scores for each in other.found], [len(item.boxes_px) for item in other.pictures.items]
             )
             out["count"][name] = {
                 "card": figures.counts(found, boxes, self.limits[ACNE], weights),
@@ -121,23 +122,30 @@ class Evaluation:
 
     @cached_property
     def calibration(self) -> dict[str, Any]:
-        """Reliability of calibrated and of raw scores; on val each group is scored by a fit that left it out."""
+        """Reliability of calibrated and of raw scores; on val each group is scored by a fit that left it out.
+
+        Once over all fitting sets, and once without the phone-like one, which test does not have.
+        """
         out: dict[str, Any] = {}
         held = [self.seen[name] for name in FITTING if name in self.seen]
         for index, label in enumerate(self.card.labels):
-            fitted = score_calibration.judge(held, index)
+            judged = score_calibration.judge(held, index)
             calibration = label.calibration
             slope, intercept = (1.0, 0.0) if calibration is None else (calibration.slope, calibration.intercept)
-            raw = (fitted.logit - intercept) / slope
-            judged = score_calibration.Judged(raw, fitted.hit, fitted.group)
+            raw = replace(judged, logit=(judged.logit - intercept) / slope)
+            mended = score_calibration.apply(calibration, raw.logit)
             if self.split == "val":
-                scores = score_calibration.cross_validated(judged)
-            else:
-                scores = score_calibration.apply(calibration, raw)
+                mended = score_calibration.cross_validated(raw)
+            without = judged.source != "phone_like"
             out[label.name] = {}
-            for suffix, shown in (("", scores), ("_raw", score_calibration.apply(None, raw))):
-                rows = score_calibration.reliability(shown, judged.hit)
-                out[label.name] |= {f"ece{suffix}": score_calibration.calibration_error(rows), f"rows{suffix}": rows}
+            for name, shown, chosen in (
+                ("", mended, np.ones_like(without)),
+                ("_raw", score_calibration.apply(None, raw.logit), np.ones_like(without)),
+                ("_without_phone", mended, without),
+                ("_raw_without_phone", score_calibration.apply(None, raw.logit), without),
+            ):
+                rows = score_calibration.reliability(shown[chosen], judged.hit[chosen])
+                out[label.name] |= {f"ece{name}": score_calibration.calibration_error(rows), f"rows{name}": rows}
         return out
 
 

@@ -21,7 +21,8 @@ def labels(bare: Bundle) -> tuple[Label, ...]:
         for index, label in enumerate(plain)
     )
     model = of_bundle(Bundle(bare.path, msgspec.structs.replace(bare.card, labels=calibrated), bare.model))
-    limits = thresholds.choose(*(see(model, SETS[name]("val")) for name in ("free_real", "free_drawn", "phone_like")))
+    sets = ("free_real", "free_drawn", "phone_like", "faces")
+    limits = thresholds.choose(*(see(model, SETS[name]("val")) for name in sets))
     return tuple(
         msgspec.structs.replace(label, score_threshold=limit) for label, limit in zip(calibrated, limits, strict=True)
     )

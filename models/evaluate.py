@@ -20,6 +20,7 @@ from edge import bundle
 from edge.bundle import Bundle
 from edge.config import Detect, Inference
 from edge.detect import Detector
+from edge.errors import BundleError
 from models import data, readings
 from models.assessment import Evaluation, differences, sets_of
 from models.detections import Model, key_of, of_bundle
@@ -103,6 +104,8 @@ def main() -> int:
     if args.int8_only or splits != ["val", "test"]:
         print(json.dumps(measured, indent=2))
         return 0
+    if bundle.load(args.bundle).card.sha256 != shipped.card.sha256:
+        raise BundleError(f"expected {args.bundle} as it was read, got another bundle there by now: evaluate that one")
     bundle.save(args.bundle, msgspec.structs.replace(shipped.card, measured=measured), shipped.model)
     plots.draw(done)
     page.write(bundle.load(args.bundle).card)

@@ -140,12 +140,6 @@ def counts(found: Sequence[Found], boxes: Sequence[int], threshold: float, weigh
     return out
 
 
-def count_threshold(found: Sequence[Found], boxes: Sequence[int]) -> float:
-    """The multiple of 0.01 with the least mean absolute error of the count; chosen on val only."""
-    steps = np.arange(1, 100) / 100
-    return float(min(steps, key=lambda step: counts(found, boxes, float(step))["mae"]))
-
-
 def centre_box(items: Sequence[Item], side: float) -> list[NDArray[np.float32]]:
     """One centred square a picture, `side` of its shorter side."""
     made = []

@@ -121,15 +121,17 @@ def write_pictures(folder: Path, count: int, seed: int) -> Path:
 
 
 def main() -> int:
-    """Model, description, calibration pictures and evaluation set."""
+    """Model (Keras, and float .tflite), description, calibration pictures and evaluation set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     from convert.quantize import interface, to_float
 
-    content = to_float(build())
+    model = build()
+    content = to_float(model)
     write_pictures(folder / "calibration", 160, seed=1)
     write_pictures(folder / "evaluation", 100, seed=2)
+    model.save(folder / "fragile.keras")
     (folder / "fragile.tflite").write_bytes(content)
     (folder / "fragile.toml").write_text(DESCRIPTION.replace("OUTPUT", interface(content)[1][0].name), encoding="utf-8")
     return 0

@@ -81,11 +81,11 @@ def label(card: Card, name: str) -> list[str]:
     for level in ("30", "50"):
         for rate in parts[0]["at_rates"]:
             values = [f"{part['at_rates'][rate][f'recall{level}']:.3f}" for part in parts]
-            rows.append([f"recall, IoU 0.{level}, {rate} false positives a picture", *values])
+            rows.append([f"recall, IoU 0.{level}, at most {rate} false a picture", *values])
         rows.append([f"recall of a constant centre box, IoU 0.{level}",
                      *(f"{part[f'centre_box_recall{level}']:.3f}" for part in parts)])  # fmt: skip
         for key, title in (("recall", "recall at the card's threshold"),
-                           ("false_positives_a_picture", "false positives a picture at it")):  # fmt: skip
+                           ("false_positives_a_picture", "false positives a picture at that threshold")):  # fmt: skip
             rows.append([f"{title}, IoU 0.{level}", *(f"{part[key + level]:.3f}" for part in parts)])
     rows.append(["side of a reported box over the true one", *(f"{part['side_ratio']:.2f}" for part in parts)])
     lines = [f"### {TITLES[name]}", "", f"{'; '.join(told)}.", ""]
@@ -179,11 +179,11 @@ def phone(card: Card) -> list[str]:
             if rate == "1":
                 cells = [within(part["at_rates"][rate][f"recall{level}"], part["intervals"][f"recall{level}_at_1"])
                          for part in parts]  # fmt: skip
-            rows.append([f"recall, IoU 0.{level}, {rate} false positives a picture", *cells])
+            rows.append([f"recall, IoU 0.{level}, at most {rate} false a picture", *cells])
         rows.append([f"recall of the best constant centre box, IoU 0.{level}",
                      *(f"{part[f'centre_box_recall{level}']:.3f}" for part in parts)])  # fmt: skip
         for key, title in (("recall", "recall at the card's thresholds"),
-                           ("false_positives_a_picture", "false positives a picture at them")):  # fmt: skip
+                           ("false_positives_a_picture", "false positives a picture at those thresholds")):  # fmt: skip
             rows.append([f"{title}, IoU 0.{level}", *(f"{part['at_card'][key + level]:.3f}" for part in parts)])
     rows += [[title, *(within(part[key], part["intervals"][key]) for part in parts)] for key, title in AP.items()]
     rows.append(["side of a box over the visible lesion's (1 false positive a picture)",
@@ -215,12 +215,13 @@ def _free_row(title: str, split: str, told: Part) -> list[str]:
 def calibration(card: Card) -> list[str]:
     """Expected calibration error, raw and calibrated."""
     rows = [
-        [f"`{name}`", split, f"{part['ece_raw']:.3f}", f"{part['ece']:.3f}"]
+        [f"`{name}`", split, title, f"{part['ece_raw' + end]:.3f}", f"{part['ece' + end]:.3f}"]
         for split, told in card.measured["int8"].items()
         for name, part in told["calibration"].items()
+        for end, title in (("", "with phone-like"), ("_without_phone", "without"))
+        if split == "val" or end
     ]
-    head = ("label", "split", "calibration error, raw", "calibrated (val: cross-validated over groups)")
-    return table(head, rows)
+    return table(("label", "split", "mixture", "calibration error, raw", "calibrated"), rows)
 
 
 def failures(card: Card) -> list[str]:

@@ -79,7 +79,7 @@ def precision_recall(done: Done) -> None:
             for level, line in ((0.3, "--"), (0.5, "-")):
                 recall, precision, _ = Judged(seen, label).at(level).curve()
                 envelope = np.maximum.accumulate(precision[::-1])[::-1]
-                points = np.unique(np.round(np.linspace(0, len(recall) - 1, 150)).astype(int))
+                points = np.unique(np.searchsorted(recall, np.linspace(0, recall[-1], 150)))
                 axis.plot(recall[points], envelope[points], line, color=colour, lw=1.2, label=f"{kind}, IoU {level}")
         axis.set(title=f"{title} ({split})", xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes[0].legend(frameon=False, loc="lower left")
@@ -105,16 +105,16 @@ def froc(done: Done) -> None:
 
 
 def reliability(done: Done) -> None:
-    """Share of hits over score: raw on test, calibrated on test; the area of a dot is the number of detections."""
+    """Share of hits over score on val, each group scored by a fit without it; a dot grows with its detections."""
     figure, axes = _panels(2)
-    told = done["int8", "test"].calibration
+    told = done["int8", "val"].calibration
     for axis, (label, part) in zip(axes, told.items(), strict=True):
         axis.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls=":")
         for rows, colour, name in ((part["rows_raw"], "#c8553d", "raw"), (part["rows"], "#1b6ca8", "calibrated")):
             scores, hits = [row["score"] for row in rows], [row["hits"] for row in rows]
             axis.plot(scores, hits, color=colour, lw=1, label=name)
             axis.scatter(scores, hits, s=[6 + 2.5 * row["count"] ** 0.5 for row in rows], color=colour)
-        axis.set(title=f"{label} (test)", xlabel="score", ylabel="share that are hits", xlim=(0, 1), ylim=(0, 1))
+        axis.set(title=f"{label} (val)", xlabel="score", ylabel="share that are hits", xlim=(0, 1), ylim=(0, 1))
     axes[0].legend(frameon=False, loc="upper left")
     _save(figure, "reliability")
 
@@ -143,16 +143,20 @@ def size(done: Done) -> None:
 def training(log: list[dict[str, Any]]) -> None:
     """Loss by step, and the val figures by which the checkpoint was chosen."""
     figure, axes = _panels(2)
-    losses = [row for row in log if "loss" in row]
+    before, last, rows = 0, log[0], []
+    for row in log:  # the steps of each stage count on from those of the one before
+        before += last["step"] if row.get("stage") != last.get("stage") else 0
+        rows.append({**row, "step": before + row["step"]})
+        last = row
+    losses = [row for row in rows if "loss" in row]
     for index, name in enumerate(("total", "score", "box")):
         axes[0].plot([row["step"] for row in losses], [row["loss"][index] for row in losses], lw=1, label=name)
     axes[0].set(title="loss (train)", xlabel="step", ylim=(0, None))
-    judged = [row for row in log if "dermoscopy_ap50" in row]
+    judged = [row for row in rows if "dermoscopy_ap50" in row]
     for key, name in (("dermoscopy_ap50", "dermoscopy AP50"), ("acne_ap30", "acne AP at IoU 0.3"),
-                      ("acne_ap50", "acne AP50"), ("phone_recall50", "phone-like recall at IoU 0.5")):  # fmt: skip
-        if all(key in row for row in judged):
-            axes[1].plot([row["step"] for row in judged], [row[key] for row in judged], "o-", ms=2.5, lw=1, label=name)
-    axes[1].set(title="val, mean weights, float", xlabel="step", ylim=(0, 1))
+                      ("acne_ap50", "acne AP50")):  # fmt: skip
+        axes[1].plot([row["step"] for row in judged], [row[key] for row in judged], "o-", ms=2.5, lw=1, label=name)
+    axes[1].set(title="val, mean weights, while training", xlabel="step", ylim=(0, 1))
     for axis in axes:
         axis.legend(frameon=False)
     _save(figure, "training")

@@ -29,11 +29,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """Detections of one label over all fitting sets: logit [d], hit [d], group [d] of the picture, weight [d]."""
+    """Detections of one label over all fitting sets: logit [d], hit [d], and the group and source of the picture."""
 
     logit: Floats
     hit: NDArray[np.bool_]
     group: NDArray[np.str_]
+    source: NDArray[np.str_]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Judged:
+        """Some of the detections."""
+        return Judged(self.logit[chosen], self.hit[chosen], self.group[chosen], self.source[chosen])
 
 
 def logit(score: NDArray[np.floating]) -> Floats:
@@ -44,7 +49,7 @@ def logit(score: NDArray[np.floating]) -> Floats:
 
 def judge(sets: Sequence[Seen], label: int) -> Judged:
     """Every detection of a label, and whether it takes a box of that label."""
-    logits, hits, groups = [], [], []
+    logits, hits, groups, sources = [], [], [], []
     for seen in sets:
         for item, found in zip(seen.pictures.items, seen.found, strict=True):
             own = found.of(label)
@@ -52,7 +57,8 @@ def judge(sets: Sequence[Seen], label: int) -> Judged:
             logits.append(logit(own.scores))
             hits.append(assign(own, boxes, HIT_IOU[label]) >= 0)
             groups += [item.group] * len(own.scores)
-    return Judged(np.concatenate(logits), np.concatenate(hits), np.array(groups))
+            sources += [item.source] * len(own.scores)
+    return Judged(np.concatenate(logits), np.concatenate(hits), np.array(groups), np.array(sources))
 
 
 def fit(judged: Judged) -> LogisticCalibration:
@@ -116,6 +122,5 @@ def cross_validated(judged: Judged) -> Floats:
     scores = np.zeros(len(judged.logit))
     for fold in range(FOLDS):
         out = folds == fold
-        fitted = fit(Judged(judged.logit[~out], judged.hit[~out], judged.group[~out]))
-        scores[out] = apply(fitted, judged.logit[out])
+        scores[out] = apply(fit(judged.where(~out)), judged.logit[out])
     return scores

@@ -138,6 +138,59 @@ def test_a_commit_gone_from_everywhere_leaves_a_gap(scene: Scene) -> None:
     assert scene.judge().gaps == 1
 
 
+class Orders:
+    """Three commands, all noted; two answered and done, one waiting."""
+
+    def __init__(self, folder: Path) -> None:
+        self.outbox, self.hub, self.ledger = folder / "o.db", folder / "h.db", folder / "commands.jsonl"
+        hub = [("c1", "p", 1, "2026-01-01"), ("c2", "p", 2, "2026-01-01"), ("c3", None, None, None)]
+        Scene.fill(self.hub, "CREATE TABLE commands (command_id, epoch, seq, answered_at)", hub)  # type: ignore[arg-type]
+        Scene.fill(self.hub, "CREATE TABLE responses (command_id)", [("c1",), ("c2",)])
+        done = [(1, "c1", "p", 1), (2, "c2", "p", 2)]
+        Scene.fill(self.outbox, "CREATE TABLE commands (number, command_id, epoch, seq)", done)  # type: ignore[arg-type]
+        rows = [{"what": "committed", "command_id": each} for each in ("c1", "c2", "c3")]
+        self.ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def run(self, database: Path, statement: str) -> None:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute(statement)
+
+    def judge(self) -> witness.CommandsVerdict:
+        return witness.judge_commands(self.outbox, self.hub, self.ledger)
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Orders:
+    return Orders(tmp_path)
+
+
+def test_commands_that_were_answered_or_wait_are_clean(orders: Orders) -> None:
+    assert orders.judge() == witness.CommandsVerdict(queued=3, answered=2, waiting=1, lost=0, doubled=0, altered=0)
+    assert orders.judge().clean
+    with orders.ledger.open("a") as ledger:
+        ledger.write('{"what": "committed", "comm')
+    assert orders.judge().queued == 3, "a line that a kill has torn"
+
+
+@pytest.mark.parametrize(
+    ("where", "fault", "count"),
+    [
+        ("hub", "DELETE FROM commands WHERE command_id = 'c3'", "lost"),
+        ("outbox", "DELETE FROM commands WHERE command_id = 'c2'", "lost"),
+        ("outbox", "INSERT INTO commands VALUES (3, 'c1', 'p', 3)", "doubled"),
+        ("hub", "INSERT INTO responses VALUES ('c1')", "doubled"),
+        ("outbox", "UPDATE commands SET seq = 3 - seq", "altered"),
+        ("outbox", "UPDATE commands SET number = 3 - number", "altered"),
+        ("outbox", "INSERT INTO commands VALUES (3, 'c9', 'p', 3)", "altered"),
+    ],
+)
+def test_a_command_lost_doubled_or_out_of_its_order_is_seen(orders: Orders, where: str, fault: str, count: str) -> None:
+    orders.run(getattr(orders, where), fault)
+    verdict = orders.judge()
+    assert getattr(verdict, count) >= 1
+    assert not verdict.clean
+
+
 def test_a_run_in_which_nothing_happened_is_not_clean(scene: Scene) -> None:
     scene.rows.clear()
     for database in (scene.outbox, scene.hub):
@@ -147,10 +200,11 @@ def test_a_run_in_which_nothing_happened_is_not_clean(scene: Scene) -> None:
     assert not scene.judge().clean
 
 
-def test_the_hubs_real_tables_have_the_columns_that_it_reads(scene: Scene) -> None:
+def test_the_hubs_real_tables_have_the_columns_that_it_reads(scene: Scene, orders: Orders) -> None:
     scene.hub.unlink()
     schema.metadata.create_all(sa.create_engine(f"sqlite:///{scene.hub}"))
     assert scene.judge().lost == 2
+    assert witness.judge_commands(orders.outbox, scene.hub, orders.ledger).lost == 3
 
 
 def test_a_kill_in_the_middle_of_the_last_line_is_no_damage(scene: Scene) -> None:

@@ -24,6 +24,28 @@ def detector(folder: Path) -> Path:
     return path
 
 
+def fragile(folder: Path) -> Path:
+    """The same detector with one output a level: logits, distances and a channel of a thousand times a logit.
+
+    The same answers, so the float model sees as well; but int8 has one scale for all of a tensor.
+    """
+    import keras
+
+    whole = keras.saving.load_model(detector(folder), compile=False)
+    levels: dict[int, dict[int, Any]] = {}
+    for output in whole.outputs:
+        levels.setdefault(output.shape[1], {})[output.shape[-1]] = output
+    joined: list[Any] = []
+    for parts in (levels[side] for side in sorted(levels, reverse=True)):
+        loud = keras.layers.Conv2D(1, 1, use_bias=False, name=f"loud_{len(joined)}")
+        together = [parts[2], parts[4], loud(parts[2])]
+        joined.append(keras.layers.Concatenate(name=f"level_{len(joined)}")(together))
+        loud.set_weights([np.array([1000.0, 0.0], np.float32).reshape(1, 1, 2, 1)])
+    path = folder / "fragile.keras"
+    keras.Model(whole.inputs, joined).save(path)
+    return path
+
+
 def lite0_keras(folder: Path) -> Path:
     path = folder / "lite0.keras"
     lite0.keras_model().save(path)

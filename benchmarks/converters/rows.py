@@ -81,6 +81,17 @@ std = 128.0
 kind = "distances"
 nms_iou = 0.5
 """
+FRAGILE = DETECTOR.replace("lesion-detector", "fragile-detector") + "".join(
+    f"""
+[[outputs]]
+name = "level_{place}"
+role = "{role}"
+channels = {channels}
+stride = {8 << place}
+"""
+    for place in range(3)
+    for role, channels in (("class_logits", [0, 2]), ("log_distances", [2, 6]))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,13 @@ ROWS: dict[str, Row] = {
         "our lesion detector (Keras)",
         networks.detector,
         DETECTOR,
+        lambda _: _same(pictures.boxes()),
+        ("tensorflow", "ai-edge-quantizer"),
+    ),
+    "fragile": Row(
+        "the same detector made fragile (Keras)",
+        networks.fragile,
+        FRAGILE,
         lambda _: _same(pictures.boxes()),
         ("tensorflow", "ai-edge-quantizer"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,5 +105,9 @@ def _weight_count(model: Any) -> int:
 
 
 def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    """The reason: behind Keras's own advice, where there is some, or the first line."""
+    behind = re.findall(
+        r"(?:Could not locate|Exception encountered:|Requested the deserialization of) ?[^.\n]+", str(error)
+    )
+    lines = behind[-1:] or str(error).strip().splitlines()
     return lines[0][:300].rstrip(".") if lines else "no reason given"

@@ -76,6 +76,10 @@ def _kind_of_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            starts = [each.header_offset for each in archive.infolist()]
+        if starts and min(starts) > 0:
+            # The end of an archive that lies inside a longer one whose own end is missing.
+            raise zipfile.BadZipFile("its index is missing")
     except zipfile.BadZipFile as error:
         raise ConvertError(
             f"expected a whole model at {path}, got a .keras or PyTorch archive that is cut off or damaged ({error}); "

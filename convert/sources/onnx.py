@@ -68,11 +68,11 @@ def convert(path: Path, given: Shapes) -> Converted:
         made = answer({ours: feeds[ours].transpose(inverse(order)) for ours, order in into.values()})
         return {ours: made[ours].transpose(order) for ours, order in out_of.values()}
 
-    notes += [
-        f"{ours}: sides reordered by {order}, channels last"
-        for ours, order in (into | out_of).values()
-        if _moves(order)
-    ]
+    for ours, order in (into | out_of).values():
+        if order[-1] == 1 and len(order) > 2:
+            notes.append(f"{ours}: channels first became channels last")
+        elif order != tuple(range(len(order))):
+            notes.append(f"{ours}: sides reordered by {order}")
     return Converted(content, (*notes, *more), int(described["weight_count"]), reference)
 
 
@@ -157,10 +157,6 @@ def _match(
             "conversion: the conversion went wrong"
         )
     return best
-
-
-def _moves(order: Order) -> bool:
-    return order != tuple(range(len(order)))
 
 
 def _last_line(text: str) -> str:

@@ -39,6 +39,8 @@ def tidy(content: bytes, where: str, names: Mapping[str, str]) -> tuple[bytes, l
     """
     model = read_model(content, where)
     graph = model.subgraphs[0]
+    for code in model.operatorCodes:  # old files have the second number alone, and ai-edge-quantizer reads the first
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     notes = _unpack_constants(model, content)
     for tensor in graph.tensors:
         _close_shape(tensor, where)

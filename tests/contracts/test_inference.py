@@ -6,7 +6,6 @@ tflite_runtime cannot stand beside the numpy of the others: it runs in an enviro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 import msgspec
 import numpy as np
@@ -22,12 +21,9 @@ from edge.detect import Detector
 from edge.errors import BundleError
 from edge.inference.base import BACKENDS, InferenceBackend
 from edge.loading import load_named
+from tests.engines import ENGINES
 
 Outputs = dict[str, NDArray[np.generic]]
-PACKAGES = {"litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}
-ENGINES = [name for name, package in PACKAGES.items() if find_spec(package) is not None]
-"""Those of this environment; one is always there, or nothing of this file has been tested."""
-assert ENGINES, "expected ai-edge-litert or tflite-runtime in this environment"
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dermedge as command
 from edge import bundle
 from tests.convert import colours, tiny
 from tests.tree import ROOT
@@ -276,6 +277,12 @@ def test_a_wrong_command_line_is_64(room: Path, tmp_path: Path, options: list[st
     done = dermedge(*words(room, tmp_path / "out", *options))
     assert done.returncode == 64
     assert said in last_line(done)
+
+
+def test_a_range_may_begin_with_a_minus() -> None:
+    parser, _ = command.parser_for(["convert"])
+    arguments = parser.parse_args(["convert", "m", "--calibration", "c", "--out", "o", "--input-range", "-1,1"])
+    assert arguments.input_range == (-1.0, 1.0)
 
 
 def test_a_missing_library_is_69_with_the_line_that_installs_it(room: Path, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_a_custom_op_is_named(tmp_path: Path) -> None:
         code.customCode = name
         with pytest.raises(ConvertError, match=rf"{name.decode()} \({kind}"):
             sources.load(saved(tmp_path, pack_model(model)))
+        code.customCode = b"TFLite_Detection_PostProcess"
+        health.check_ops(pack_model(model), "model")
 
 
 def test_an_answer_unlike_the_sources_is_caught() -> None:

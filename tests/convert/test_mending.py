@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from convert.bias import correct_bias, keep_bias
 from convert.equalise import equalise
 from convert.graph import pack_model, read_model
-from convert.layers import constant, followers, rounded_weights, set_input, weighted
+from convert.layers import constant, followers, readers, rounded_weights, set_input, weighted
 from convert.ranges import observe
 from convert.tensors import make_interpreter, run
 from tests.convert.chains import Chain, samples
@@ -67,7 +68,7 @@ def loud(activation: str) -> bytes:
     second = RNG.normal(0, 1, (2, 3, 3, 4))
     first[2] *= 1000
     second[..., 2] /= 1000
-    chain = Chain(3).conv("first", first, RNG.normal(0, 1, 4), activation)
+    chain = Chain(3).conv("first", first, np.abs(RNG.normal(0, 1, 4)), activation)
     return chain.conv("second", second, RNG.normal(0, 1, 2)).bytes()
 
 
@@ -91,9 +92,8 @@ def test_behind_a_relu6_nothing_is_equalised() -> None:
 
 
 def test_into_a_depthwise_layer_every_channel_gets_the_whole_range() -> None:
-    chain = Chain(3).conv(
-        "first", RNG.normal(0, 1, (4, 1, 1, 3)) * [[[[1]]], [[[9]]], [[[90]]], [[[900]]]], np.zeros(4)
-    )
+    weights = RNG.normal(0, 1, (4, 1, 1, 3)) * np.array([1, 9, 90, 900]).reshape(4, 1, 1, 1)
+    chain = Chain(3).conv("first", weights, np.zeros(4))
     content = chain.depthwise("second", RNG.normal(0, 1, (1, 3, 3, 4)), np.zeros(4)).bytes()
     model = read_model(content, "test")
     equalise(model, observe(content, samples(3)))
@@ -128,6 +128,13 @@ def test_layers_that_share_weights_part_and_no_tensor_is_left_over() -> None:
     np.testing.assert_array_equal(constant(model, second.bias), np.full(3, 2))
 
 
-def test_followers_are_the_layers_that_only_move_values() -> None:
-    model = read_model(loud("none"), "test")
-    assert followers(model, "first") == []
+def test_followers_move_values_and_readers_compute() -> None:
+    options = schema.TileOptionsT()
+    chain = Chain(3).conv("first", RNG.normal(0, 1, (4, 1, 1, 3)), np.zeros(4))
+    chain.op("TILE", "twice", (1, 24, 12, 4), options, np.array([1, 2, 1, 1], np.int32))
+    chain.conv("second", RNG.normal(0, 1, (2, 1, 1, 4)), np.zeros(2))
+    chain.after("first").conv("third", RNG.normal(0, 1, (2, 1, 1, 4)), np.zeros(2))
+    model = read_model(chain.bytes("second", "third"), "test")
+    assert followers(model, "first") == ["twice"]
+    assert readers(model, "first") == ["second", "third"]
+    assert (followers(model, "second"), readers(model, "second")) == ([], [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,16 +57,21 @@ def write_lite0(folder: Path, route: str) -> Path:
     return path
 
 
-def test_lite0_is_the_same_network_by_three_routes(tmp_path: Path) -> None:
-    models = {route: sources.load(write_lite0(tmp_path, route)) for route in ("keras", "pt2", "onnx")}
-    shape = (1, lite0.SIDE_PX, lite0.SIDE_PX, 3)
-    assert all([each.shape for each in interface(model.tflite)[0]] == [shape] for model in models.values())
-    assert all(agrees(model) for model in models.values())
-    got = {route: answers(model)[0] for route, model in models.items()}
-    spread = float(np.ptp(got["keras"]))
-    for route in ("pt2", "onnx"):
-        assert float(np.abs(got[route] - got["keras"]).max()) < 1e-4 * spread
-        assert len(models[route].tflite) == pytest.approx(len(models["keras"].tflite), rel=0.02)
+@pytest.fixture(scope="module")
+def lite0_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], FloatModel]:
+    """The float model of one route; each is made once."""
+    folder = tmp_path_factory.mktemp("lite0")
+    return cache(lambda route: sources.load(write_lite0(folder, route)))
+
+
+@pytest.mark.parametrize("route", ["keras", "pt2", "onnx"])
+def test_lite0_is_the_same_network_by_every_route(lite0_by: Callable[[str], FloatModel], route: str) -> None:
+    model, other = lite0_by(route), lite0_by("keras")
+    assert [each.shape for each in interface(model.tflite)[0]] == [(1, lite0.SIDE_PX, lite0.SIDE_PX, 3)]
+    assert agrees(model)
+    (got,), (want,) = answers(model), answers(other)
+    assert float(np.abs(got - want).max()) < 1e-4 * float(np.ptp(want))
+    assert len(model.tflite) == pytest.approx(len(other.tflite), rel=0.02)
 
 
 def test_sklesion_keeps_its_two_inputs() -> None:

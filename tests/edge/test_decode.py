@@ -112,8 +112,9 @@ def test_no_calibration_is_the_plain_sigmoid_bit_for_bit(seed: int, threshold: f
     plain = scored("class_logits", "int8", 0.05, 3, (Label("a", 0.5), Label("b", 0.5)))
     logits = (raw.reshape(CELLS, 2).astype(np.float32) - np.float32(3)) * np.float32(0.05)
     least = np.ceil(np.log(threshold / (1 - threshold)) / 0.05 - 1e-6) + 3
+    one = np.float32(1)  # numpy 1 makes 64 bits of a scalar of 32 and a number of Python
     expected = {
-        cell: (int(row.argmax()), float(1.0 / (1.0 + np.exp(-row.max()))))
+        cell: (int(row.argmax()), float(one / (one + np.exp(-row.max()))))
         for cell, row in enumerate(logits)
         if raw.reshape(CELLS, 2)[cell].max() >= least
     }

@@ -21,6 +21,7 @@ from edge.frame import Box, Pixels
 from edge.inference.scripted import ScriptedBackend
 from edge.tiles import OVERLAP_FRACTION, TiledDetector, answers_for, merged, tiles
 from tests.edge.cards import bundle
+from tests.engines import ENGINE
 
 STRIDE, CELLS, SIDE_PX = 4, 16, 64
 sides = st.integers(32, 900)
@@ -215,7 +216,7 @@ def test_the_shipped_model_sees_small_drawn_lesions_by_tiles_only() -> None:
         cv2.ellipse(spots, place, (18, 15), 30 * turn, 0, 360, 1.0, -1)
     soft = cv2.GaussianBlur(spots, (0, 0), 2)[:, :, np.newaxis]
     rgb = np.clip(ground * (1 - soft * np.array([0.52, 0.66, 0.68])), 0, 255).astype(np.uint8)
-    detector = Detector(bundles.load(), Inference(threads=1), Detect())
+    detector = Detector(bundles.load(), Inference(backend=ENGINE, threads=1), Detect())
     assert len(detector.detect(rgb)) < 3
     found = TiledDetector(detector, Detect()).detect(rgb)
     centres = [

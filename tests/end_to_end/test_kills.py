@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_nothing_is_lost_or_doubled_when_each_is_killed_in_turn(
         before = field.acknowledged()
         ingest.send_signal(signal.SIGSTOP)
         wait_for(lambda: field.unacknowledged() > 0, 40, "an event without its acknowledgement")
+        time.sleep(0.5)  # and on its way
         at_kill[name] = field.unacknowledged()
         victim.kill()
         victim.wait()

@@ -1,4 +1,4 @@
-"""A real device's tell wing and a real hub in one process, over a broker in memory and whatever weather is asked for."""
+"""A real device's tell wing and a real hub in one process, over a broker in memory and in any weather."""
 
 from __future__ import annotations
 

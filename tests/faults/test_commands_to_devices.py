@@ -1,4 +1,4 @@
-"""From the hub to the device: a command stays until its answer is here, and is done once and in order, come what may."""
+"""From the hub to the device: a command stays until its answer is here, and is done once and in order."""
 
 from __future__ import annotations
 

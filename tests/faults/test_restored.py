@@ -1,4 +1,4 @@
-"""A hub that was set back: what it lost is asked for again, an old receipt counts no more, and what nobody has is named."""
+"""A hub that was set back: it asks for what it lost, an old receipt counts no more, what nobody has is named."""
 
 from __future__ import annotations
 

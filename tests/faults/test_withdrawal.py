@@ -191,9 +191,9 @@ def takes_any_text(kind: object) -> bool:
 
 @pytest.mark.parametrize("text", ["张伟", "Anna", "13800138000", "11010519491231002X", "anna@example.org"])
 def test_nothing_of_a_person_passes_for_a_pseudonym(text: str) -> None:
-    with pytest.raises((msgspec.ValidationError, ValueError)):
-        encounter(participant=text)
-        msgspec.convert(msgspec.to_builtins(encounter(participant=text)), events.Encounter)
+    fields = msgspec.to_builtins(encounter()) | {"participant": text}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(fields, events.Encounter)
 
 
 def test_one_wrong_symbol_or_two_swapped_are_found() -> None:

@@ -170,6 +170,12 @@ def test_the_label_that_stands_in_more_pictures_is_raised_and_no_further_than_ne
     assert thresholds.raised(scores, [0.05, 0.05], 0.0) == [0.43, 0.91]
 
 
+def test_acne_is_reported_from_where_its_number_is_told_best() -> None:
+    scores = [np.array([0.9, 0.8, 0.3]), np.array([0.7]), np.array([0.355, 0.205])]
+    assert thresholds.count_threshold(scores, [2, 1, 0]) == 0.36
+    assert thresholds.count_threshold(scores, [3, 1, 1]) == 0.21
+
+
 def test_chosen_thresholds_keep_every_stated_rate() -> None:
     rng = np.random.default_rng(3)
     free = [
@@ -177,7 +183,7 @@ def test_chosen_thresholds_keep_every_stated_rate() -> None:
     ]
     empty = seen([[]] * 400, free)
     lesions = seen([[BIG]] * 50, [found((0.9, BIG), (0.6, FAR), (0.5, (0, 0, 9, 9)), (0.4, (90, 0, 99, 9)))] * 50)
-    limits = thresholds.choose(empty, seen([[]] * 400, [each.above(0.7) for each in free]), lesions)
+    limits = thresholds.choose(empty, seen([[]] * 400, [each.above(0.7) for each in free]), lesions, empty)
     for part, most in ((empty, thresholds.MAX_REAL), (seen([[]] * 400, free), thresholds.MAX_REAL)):
         assert figures.free(part, limits, ("a", "b"))["fraction"] <= most
     false = figures.at_threshold(Judged(lesions, None), limits)["false_positives_a_picture30"]

@@ -15,7 +15,7 @@ def drawn(slope: float, intercept: float, count: int = 20000) -> Judged:
     rng = np.random.default_rng(5)
     logits = rng.normal(-1, 2, count)
     hit = rng.random(count) < 1 / (1 + np.exp(-(slope * logits + intercept)))
-    return Judged(logits, hit, np.array([f"g{n % 40}" for n in range(count)]))
+    return Judged(logits, hit, np.array([f"g{n % 40}" for n in range(count)]), np.array(["drawn"] * count))
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (2.4, -1.2), (0.5, 1.0)])
@@ -34,7 +34,7 @@ def test_calibration_makes_scores_mean_what_they_say() -> None:
 
 
 def test_too_little_to_fit_is_said() -> None:
-    few = Judged(np.zeros(30), np.arange(30) < 3, np.array(["g"] * 30))
+    few = Judged(np.zeros(30), np.arange(30) < 3, np.array(["g"] * 30), np.array(["drawn"] * 30))
     with pytest.raises(ValueError, match="expected at least 10 hits and 10 misses"):
         score_calibration.fit(few)
 

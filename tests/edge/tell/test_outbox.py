@@ -167,6 +167,23 @@ def test_a_full_outbox_takes_acknowledgements(make_outbox: MakeOutbox) -> None:
         outbox.append(LINE)
 
 
+def test_where_even_the_reserve_is_used_up_what_is_acknowledged_goes_at_once(
+    make_outbox: MakeOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge import outbox_rows
+
+    outbox = make_outbox(max_bytes=MAX_BYTES_MIN)
+    count = fill(outbox)
+
+    def full(*_: object) -> list[wire.Receipt]:
+        raise OutboxFullError("no page is left")
+
+    monkeypatch.setattr(outbox_rows, "mark", full)
+    assert acknowledge(outbox, outbox.pending(0, 10)) == 10
+    assert outbox.status().backlog == count - 10
+    assert outbox.pending(0, 1)[0].seq == 11
+
+
 def test_append_many_is_all_or_nothing(make_outbox: MakeOutbox) -> None:
     outbox = make_outbox()
     assert outbox.append_many([]) == []

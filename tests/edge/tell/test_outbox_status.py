@@ -55,8 +55,8 @@ def test_what_is_pending_of_a_priority_is_found_by_the_index(make_outbox: MakeOu
     from edge.outbox_rows import PENDING
 
     with make_outbox().opened() as database:
-        query = f"EXPLAIN QUERY PLAN {PENDING} AND priority = ? ORDER BY seq LIMIT ?"
-        plan = [row[3] for row in database.execute(query, (0, "live", 10))]
+        query = f"EXPLAIN QUERY PLAN {PENDING} AND priority = 'live' ORDER BY seq LIMIT 10"
+        plan = [row[3] for row in database.execute(query, {"after": 0})]
     assert plan == ["SEARCH events USING INDEX events_pending (priority=? AND seq>?)"]
 
 

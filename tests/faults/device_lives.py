@@ -1,0 +1,69 @@
+"""What a device's tell wing does in one life, from start to end or to a kill."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from edge import config, identity, wire
+from edge.clock import SystemClock
+from edge.delivery import Delivery
+from edge.ledger import Ledger
+from edge.outbox import Outbox, open_database
+from edge.publish.mqtt import MqttPublisher
+from tests.golden import messages
+
+DRAIN_S = 60.0
+BODIES = (messages.EVENTS[0], messages.EVENTS[3], messages.EVENTS[8], messages.EVENTS[-1])
+PRIORITIES: tuple[wire.Priority, ...] = ("urgent", "live", "live", "backlog")
+
+
+def work(folder: str, port: int, seed: int, appends: int, linger_s: float) -> int:
+    """Append, deliver and obey; `linger_s` longer than the last append takes, or until everything is acknowledged."""
+    chance = random.Random(seed)
+    with ExitStack() as stack:
+        outbox, delivery = _open(stack, Path(folder), port)
+        for _ in range(appends):
+            outbox.append_many([chance.choice(BODIES)] * chance.randint(1, 2), chance.choice(PRIORITIES))
+            time.sleep(chance.uniform(0.0, 0.004))
+        deadline = time.monotonic() + linger_s
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+        delivery.stop(0)
+    return 0
+
+
+def drain(folder: str, port: int, commands: int) -> int:
+    """Live until everything is acknowledged and this many commands are done; 1 where that does not come."""
+    with ExitStack() as stack:
+        outbox, delivery = _open(stack, Path(folder), port)
+        deadline = time.monotonic() + DRAIN_S
+        done = False
+        while not done and time.monotonic() < deadline:
+            time.sleep(0.05)
+            with outbox.opened() as database:
+                obeyed: int = database.execute("SELECT count(*) FROM commands").get
+            done = outbox.status().backlog == 0 and obeyed >= commands
+        time.sleep(0.3)  # the last answer is on its way
+        delivery.stop(1)
+    return 0 if done else 1
+
+
+def _open(stack: ExitStack, folder: Path, port: int) -> tuple[Outbox, Delivery]:
+    logging.basicConfig(level=logging.CRITICAL)
+    clock, who = SystemClock(), identity.load(folder / "device")
+    ledger = Ledger(folder / "device" / "ledger.jsonl")
+    stack.callback(ledger.close)
+    outbox = Outbox(open_database(folder / "device" / "outbox.db"), who, clock, config.Outbox(), ledger)
+    stack.callback(outbox.close)
+    settings = config.Delivery(resend_after_s=0.5)
+    publisher = MqttPublisher(config.Broker(port=port))
+    delivery = Delivery(outbox, publisher, who, settings, clock, lambda: {"app": "chaos"})
+    delivery.start()
+    return outbox, delivery
+
+
+LIVES = {"work": work, "drain": drain}

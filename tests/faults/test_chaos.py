@@ -1,0 +1,52 @@
+"""The small form of `make chaos`: some dozens of kills in every window, and the control that must lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.episode import FURTHER, RANDOM, WINDOWS, Episode, Plan
+from tests.faults.warm import Warm
+
+SMALL = Plan(at_windows=5, at_further=1, devices=4, hubs=2, brokers=2, commands=10)
+CONTROL = Plan(at_windows=0, at_further=0, devices=0, hubs=0, brokers=0, commands=0)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[tuple[Warm, Warm]]:
+    devices, hubs = Warm("device"), Warm("hub")
+    yield devices, hubs
+    devices.stop()
+    hubs.stop()
+
+
+def test_kills_in_every_window_lose_and_double_nothing_in_either_direction(
+    tmp_path: Path, warm: tuple[Warm, Warm], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = Episode(tmp_path, 1, SMALL, *warm).play()
+    with capsys.disabled():
+        print(f"\n{outcome}")
+    assert outcome.clean, outcome
+    assert outcome.commands["queued"] == outcome.commands["answered"] >= 10
+    assert all(outcome.kills[kind] == 5 for kind in WINDOWS)
+    assert outcome.events["redelivered"] > 0
+    assert sum(outcome.kills[kind] for kind in FURTHER) >= len(FURTHER) - 1
+    assert sum(outcome.kills[kind] for kind in RANDOM) == 8
+
+
+def test_a_hub_that_acknowledges_before_its_commit_loses(tmp_path: Path, warm: tuple[Warm, Warm]) -> None:
+    """The control: a harness in which nothing can be lost would prove nothing."""
+    episode = Episode(tmp_path, 2, CONTROL, *warm, serve="serve_carelessly")
+    episode._broker.start()
+    try:
+        episode._start_hub()
+        for _ in range(6):
+            episode._hub_at("hub.before_commit")
+        episode._quiet_end()
+    finally:
+        episode._stop_hub(15)  # type: ignore[arg-type]
+        episode._broker.stop()
+    episode._recount()
+    assert episode._outcome.events["lost"] > 0
