@@ -11,8 +11,8 @@ unknown    stored at the hub or held in the outbox without a line in the ledger,
 uncounted  a stored finding that the hub's list of findings lacks, or a row of that list without its event
 gaps       places that the device's order of commits skips
 
-What the hub made of an event's body it cannot check: that would need the hub's private key. Of commands, from the hub to
-the device; a commands.jsonl beside the folders, written as the ledger is, says which were queued:
+What the hub made of an event's body it cannot check: that would need the hub's private key. Of commands, from the hub
+to the device; a commands.jsonl beside the folders, written as the ledger is, says which were queued:
 
 lost       queued and gone from the hub, or answered at the hub and not done at the device
 doubled    done more than once at the device, or answered by more than one answer

@@ -6,7 +6,6 @@ Every plot is drawn in a box of its own units and scales with the page; text ins
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Collection, Sequence
 
 WIDTH, HEIGHT = 340, 190
@@ -40,20 +39,16 @@ def bar(fraction: float, *, marked: bool = False) -> str:
     return f'<span class="bar{" marked" if marked else ""}"><i style="width:{share:.1f}%"></i></span>'
 
 
-def layers(snr_db: Sequence[float], marked: Collection[int], title: str) -> str:
-    """One bar a layer, input to output; the shorter, the more noise. marked: indices of the worst."""
-    most = max((value for value in snr_db if math.isfinite(value)), default=1.0)
-    top = max(10.0, math.ceil(most / 10) * 10)
+def layers(snr_db: Sequence[float], marked: Collection[int], top: float, title: str) -> str:
+    """One bar a layer, input to output, from 0 to top dB; the shorter, the more noise. marked: indices of the worst."""
     step = _INNER_W / max(1, len(snr_db))
     parts = _grid([0, top / 2, top], top, "dB")
     for index, value in enumerate(snr_db):
-        height = _INNER_H * max(0.0, min(top, value if math.isfinite(value) else top)) / top
-        style = "worst" if index in marked else "fill"
         # A layer of nothing but noise still has to be seen.
-        height = max(height, 1.5)
+        height = max(1.5, _INNER_H * min(1.0, value / top))
         parts.append(
-            f'<rect class="{style}" x="{_LEFT + index * step:.2f}" y="{_TOP + _INNER_H - height:.2f}" '
-            f'width="{max(0.6, step * 0.8):.2f}" height="{height:.2f}"/>'
+            f'<rect class="{"worst" if index in marked else "fill"}" x="{_LEFT + index * step:.2f}" '
+            f'y="{_TOP + _INNER_H - height:.2f}" width="{max(0.6, step * 0.8):.2f}" height="{height:.2f}"/>'
         )
     return _plot(parts, title, "layers, input to output")
 

@@ -108,6 +108,8 @@ _ROUNDS, _TIMING_S = 30, 3.0
 _LAYERS_TRIED = 3
 """So many of the most harmful layers are looked at, and so many candidates judged, before giving up."""
 
+_NOISE_LEFT = 0.9
+
 
 class _Bench:
     """Makes an attempt: quantises, judges, times, and says whether it is worth keeping."""
@@ -145,27 +147,24 @@ class _Bench:
     def wider(self, current: Attempt, budget: int) -> Iterator[tuple[int, Attempt]]:
         """The most harmful layers, float or int16 on top of the current recipe, and how many layers each costs.
 
-        A tensor that is read as badly as it is written needs both its layers. Candidates are ranked on the samples, by
-        how much less noise each layer spent leaves in the outputs; only the best of them are judged.
+        A tensor that is read as badly as it is written needs both its layers. Single layers come first, then pairs;
+        among equals, what leaves least noise in the outputs on the samples. What leaves almost all is not judged.
         """
         recipe = current.step.recipe
         model = read_model(prepare(self._content, recipe, self._observer).float_model, "the float model")
-        ranked: list[tuple[float, int, tuple[str, ...]]] = []
+        ranked: dict[tuple[str, ...], tuple[int, float]] = {}
         for layer in self._harmful(recipe):
             for group in ((layer,), (layer, *readers(model, layer))):
-                if len(group) <= budget and group not in [each for _, _, each in ranked]:
+                if len(group) <= budget and group not in ranked:
                     noise = self._noise(_with(recipe, model, group, "float"))
-                    ranked.append(
-                        ((noise / max(current.step.noise_fraction, 1e-12)) ** (1 / len(group)), -len(group), group)
-                    )
-        for _, cost, group in sorted(ranked)[:_LAYERS_TRIED]:
+                    if noise < _NOISE_LEFT * current.step.noise_fraction:
+                        ranked[group] = len(group), noise
+        for group in sorted(ranked, key=ranked.__getitem__)[:_LAYERS_TRIED]:
             names = " and ".join(each.partition(";")[0] for each in group)
             for precision in self._precisions(recipe, model, group, len(current.content)):
+                changed = _with(recipe, model, group, precision)
                 try:
-                    yield (
-                        -cost,
-                        self.attempt(f"{names} in {precision}", _with(recipe, model, group, precision), current),
-                    )
+                    yield len(group), self.attempt(f"{names} in {precision}", changed, current)
                 except ConvertError:
                     continue  # an op that has no int16 form
 

@@ -15,6 +15,8 @@ from convert.gate_result import GateResult
 from convert.markup import escaped, megabytes, section, table
 from edge.bundle import Input, Output, VectorInput
 
+LABELS_SHOWN = 20
+
 
 def render(account: Account) -> str:
     """The page. account.gate and account.card are there: it is drawn only once the gate has spoken."""
@@ -95,7 +97,7 @@ def _numbers(account: Account) -> str:
 
 def _done(account: Account) -> str:
     items: list[str] = []
-    for sentence in words.english(account, gate=False):
+    for sentence in words.done(account):
         if sentence.startswith("  ") and items:
             items[-1] += f"<br><small>{escaped(sentence.strip())}</small>"
         else:
@@ -130,7 +132,9 @@ def _interface(account: Account) -> str:
     for each in card.outputs:
         rows += [_tensor("out", each, each.role + (f", stride {each.stride} px" if each.stride else ""))]
     head = ("", "tensor", "meaning", "shape", "dtype", "#scale", "#zero point")
-    labels = ", ".join(label.name for label in card.labels)
+    labels = ", ".join(label.name for label in card.labels[:LABELS_SHOWN])
+    if len(card.labels) > LABELS_SHOWN:
+        labels += f" and {len(card.labels) - LABELS_SHOWN} more, in labels.txt"
     more = f'<p class="quiet">Labels, in order: {escaped(labels)}</p>' if labels else ""
     return section("Inputs and outputs", "", table(head, rows), more)
 

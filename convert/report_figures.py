@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 from convert import plots
@@ -10,9 +11,11 @@ from convert.gate_result import Figure, GateResult, Row
 from convert.judge import at_most
 from convert.markup import escaped, number, section, table
 from convert.recipes import Recipe
-from convert.trace import SNR_MAX_DB, TensorError, worst
+from convert.trace import TensorError
 
 WORST_SHOWN = 10
+SNR_SHOWN_DB = 50.0
+"""The height of the plot: more is no visible error."""
 
 
 def gate_section(gate: GateResult) -> str:
@@ -112,33 +115,37 @@ def repair_section(account: Account) -> str:
 def layers_section(layers: Sequence[TensorError], recipe: Recipe | None) -> str:
     if not layers:
         return ""
-    shown = worst(layers, WORST_SHOWN)
-    marked = {index for index, each in enumerate(layers) if each in shown}
+    heights = [min(each.median_channel_snr_db, SNR_SHOWN_DB) for each in layers]
+    shown = sorted(range(len(layers)), key=lambda place: heights[place])[:WORST_SHOWN]
     overrides = () if recipe is None else recipe.overrides
     wider = {each.layer: f", in {each.precision}" for each in overrides if each.precision is not None}
-    most = max(10.0, *(each.snr_db for each in layers if each.snr_db < SNR_MAX_DB)) if layers else 10.0
-    rows = [
-        (
-            f"{escaped(each.layer)}<br><small>{each.op}{wider.get(each.layer, '')}</small>",
-            f"{each.worst_channel_snr_db:.1f}",
-            f"{each.snr_db:.1f}",
-            f"{each.cosine:.4f}",
-            f"{100 * each.saturated_fraction:.2f} %",
-            plots.bar(each.worst_channel_snr_db / most, marked=True),
+    rows = []
+    for place in shown:
+        each = layers[place]
+        # Fused layers are named by all that went into them; the first part is the one that came out.
+        name, *more = each.layer.split(";")
+        fused = f' <small title="{html.escape(each.layer)}">and {len(more)} fused into it</small>' if more else ""
+        rows.append(
+            (
+                f"{escaped(name)}{fused}<br><small>{each.op}{wider.get(each.layer, '')}</small>",
+                f"{each.median_channel_snr_db:.1f}",
+                f"{each.worst_channel_snr_db:.1f}",
+                f"{each.snr_db:.1f}",
+                f"{each.cosine:.4f}",
+                f"{100 * each.saturated_fraction:.2f} %",
+                plots.bar(heights[place] / SNR_SHOWN_DB, marked=True),
+            )
         )
-        for each in shown
-    ]
     told = (
         "Both models side by side on the same examples: signal over quantisation noise of each layer's output, with "
-        "all that has gathered before it. Higher is better; under about 10 dB little of the signal is left."
+        "all that has gathered before it. Bars show the median channel: half of the channels are worse. Higher is "
+        "better; under about 10 dB little of the signal is left, under 0 nothing."
     )
-    figure = plots.layers([min(each.snr_db, most) for each in layers], marked, "signal over noise of each layer")
-    legend = (
-        f'<p class="legend"><span class="worst">the {len(shown)} worst by their worst channel, listed below</span></p>'
-    )
-    head = ("layer", "#worst channel, dB", "#all, dB", "#cosine", "#saturated", "")
-    drawn = f'<div class="plots"><figure>{figure}</figure></div>'
-    return section("Layer by layer", told, legend, drawn, table(head, rows, plot=True))
+    drawn = plots.layers(heights, set(shown), SNR_SHOWN_DB, "signal over noise of each layer's median channel")
+    legend = f'<p class="legend"><span class="worst">the {len(shown)} worst, listed below</span></p>'
+    head = ("layer", "#median, dB", "#worst channel", "#whole", "#cosine", "#saturated", "")
+    figure = f'<div class="plots"><figure>{drawn}</figure></div>'
+    return section("Layer by layer", told, legend, figure, table(head, rows, plot=True))
 
 
 def limit_side(figure: Figure) -> str:

@@ -33,6 +33,7 @@ class TensorError(msgspec.Struct, frozen=True):
     """One layer's output in the quantised file against the float one, over all samples.
 
     worst_channel_snr_db: of the channel (last axis) that fares worst; a small one beside a large one shows only here.
+    median_channel_snr_db: half of the channels fare worse; one that hardly ever stirs does not count for all.
     saturated_fraction: of the values, those that float has beyond the integers' range by more than half a step.
     """
 
@@ -40,6 +41,7 @@ class TensorError(msgspec.Struct, frozen=True):
     op: str
     snr_db: float
     worst_channel_snr_db: float
+    median_channel_snr_db: float
     cosine: float
     saturated_fraction: float
     is_output: bool = False
@@ -161,12 +163,14 @@ class _Sums:
         signal, noise, product, other, total = self._sums
         spread = signal - np.square(total) * len(signal) / self._size
         alive = spread > signal * _ALIVE
+        channels = [*map(_db, spread[alive], noise[alive])] or [SNR_MAX_DB]
         both = math.sqrt(float(signal.sum() * other.sum()))
         return TensorError(
             layer=layer.name,
             op=layer.kind,
             snr_db=_db(float(signal.sum()), float(noise.sum())),
-            worst_channel_snr_db=min(map(_db, spread[alive], noise[alive]), default=SNR_MAX_DB),
+            worst_channel_snr_db=min(channels),
+            median_channel_snr_db=round(float(np.median(channels)), 2),
             cosine=round(float(product.sum()) / both, 6) if both else 1.0,
             saturated_fraction=round(self._cut / self._size, 6),
             is_output=is_output,

@@ -29,7 +29,17 @@ _RECIPES_ZH = {
 _METRICS_ZH = {"balanced accuracy": "平衡准确率", "top-1 agreement": "首选类别一致率"}
 
 
-def english(account: Account, *, gate: bool = True) -> list[str]:
+def english(account: Account) -> list[str]:
+    """For a terminal: what was done, what the gate says, and where everything is."""
+    told = done(account)
+    if account.gate is not None:
+        told.append(account.gate.sentence[:1].upper() + account.gate.sentence[1:] + ".")
+    if account.ok:
+        told.append(f"Bundle in {account.bundle}; what was done and how well it sees stands in {account.report}.")
+    return told
+
+
+def done(account: Account) -> list[str]:
     """One sentence a step, in the order of the work; what belongs to the one before begins with two spaces."""
     told = []
     if account.source is not None:
@@ -42,9 +52,12 @@ def english(account: Account, *, gate: bool = True) -> list[str]:
         told.append(f"Recipe {account.recipe.text()}: {RECIPES[name]}{_exceptions(account)}.")
     kind = "task" if account.gate is None else account.gate.kind
     told += [f"Repair {number}: {step(each, kind)}" for number, each in enumerate(account.repairs, 1)]
-    if account.gate is not None and gate:
-        told.append(account.gate.sentence[:1].upper() + account.gate.sentence[1:] + ".")
-    told += _result(account)
+    if account.model_bytes and account.source is not None and account.latency is not None:
+        speed = account.latency
+        told.append(
+            f"{megabytes(account.source.float_bytes)} became {megabytes(account.model_bytes)}; one run here "
+            f"{speed.float_ms:.2f} ms float, {speed.converted_ms:.2f} ms converted ({speed.threads} thread)."
+        )
     return told
 
 
@@ -101,20 +114,6 @@ def _calibration(facts: CalibrationFacts) -> list[str]:
         f"{dropped} near-duplicate{'' if dropped == 1 else 's'} left out."
     ]
     return told + [f"  weak, used all the same: {reason}" for reason in facts.weak]
-
-
-def _result(account: Account) -> list[str]:
-    told = []
-    size = account.model_bytes
-    if size and account.source is not None and account.latency is not None:
-        speed = account.latency
-        told.append(
-            f"{megabytes(account.source.float_bytes)} became {megabytes(size)}; one run here {speed.float_ms:.2f} ms "
-            f"float, {speed.converted_ms:.2f} ms converted ({speed.threads} thread)."
-        )
-    if account.ok:
-        told.append(f"Bundle in {account.bundle}; what was done and how well it sees stands in {account.report}.")
-    return told
 
 
 def _gate_zh(account: Account) -> str:

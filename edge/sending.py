@@ -1,7 +1,8 @@
 """Which events are on their way, which go next, and which go again. Used by the delivery thread alone.
 
-A window of events is on its way at once, shared out by edge/shares.py. One without an acknowledgement after
-`resend_after_s` goes again, and each time it waits twice as long: on a slow link the first may still be travelling.
+A window of events is on its way at once, shared out by edge/shares.py. One without an acknowledgement goes again after
+`resend_after_s`, or after twice what acknowledgements take on this link if that is more; and each time it waits twice
+as long. On a slow link the first copy is still travelling, and a second one would only stand in the way.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from edge.shares import LANES, LIVE_S, Lane, Shares
 
 AGE_EVERY_S = 1.0
 DOUBLINGS_MAX = 6
+PATIENCE_MAX_S = 120.0
+PATIENCE_KEPT = 0.95
 FETCHED_ROWS = 8
 
 _log = logging.getLogger(__name__)
 
 
 class _Flight(NamedTuple):
-    """An event on its way. due_ns: when it goes again, on the clock's monotonic time."""
+    """An event on its way. sent_ns: when it first went, due_ns: when it goes again, on the clock's monotonic time."""
 
     message_sha256: str
     lane: Lane
     size_bytes: int
+    sent_ns: int
     due_ns: int
     tries: int
 
@@ -49,6 +53,7 @@ class Sending:
     ) -> None:
         self._outbox, self._publisher, self._topic = outbox, publisher, topic
         self._settings, self._clock, self._repeats = settings, clock, repeats
+        self._patience_s = settings.resend_after_s
         self._aged_to = 0
         self._aged_at_ns: int | None = None
         self.start_over()
@@ -65,11 +70,17 @@ class Sending:
         for receipt in receipts:
             flight = self._flights.get(receipt.seq)
             if flight is not None and flight.message_sha256 == receipt.message_sha256:
+                self._learn((self._clock.monotonic_ns() - flight.sent_ns) / 1e9)
                 self._land(receipt.seq)
 
     def step(self) -> bool:
         """Send what can go now; False where the publisher takes no more. Raises StoreError."""
         return self._resend_late() and self._send_new()
+
+    def _learn(self, took_s: float) -> None:
+        """Up at once, and down slowly."""
+        patience_s = max(self._settings.resend_after_s, 2 * took_s, PATIENCE_KEPT * self._patience_s)
+        self._patience_s = min(patience_s, max(PATIENCE_MAX_S, self._settings.resend_after_s))
 
     def _resend_late(self) -> bool:
         now_ns = self._clock.monotonic_ns()
@@ -142,11 +153,13 @@ class Sending:
     def _publish(self, lane: Lane, row: Row, tries: int) -> bool:
         if not self._publisher.publish(self._topic, row.message):
             return False
-        wait_s = self._settings.resend_after_s * 2 ** min(tries, DOUBLINGS_MAX)
-        due_ns = self._clock.monotonic_ns() + int(wait_s * 1e9)
-        if row.seq in self._flights:
+        now_ns = self._clock.monotonic_ns()
+        before = self._flights.get(row.seq)
+        if before is not None:
             self._land(row.seq)
-        self._flights[row.seq] = _Flight(row.message_sha256, lane, len(row.message), due_ns, tries)
+        due_ns = now_ns + int(self._patience_s * 2 ** min(tries, DOUBLINGS_MAX) * 1e9)
+        sent_ns = now_ns if before is None else before.sent_ns
+        self._flights[row.seq] = _Flight(row.message_sha256, lane, len(row.message), sent_ns, due_ns, tries)
         self._on_way_bytes[lane] += len(row.message)
         failpoints.hit("delivery.after_publish")
         return True

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from convert.verification import GOLDEN, golden_answers
 from edge import bundle
 from edge.bundle import Bundle
 from edge.config import Detect, Inference
@@ -78,7 +79,7 @@ def measure(shipped: Bundle, done: Done, splits: list[str], kinds: list[str]) ->
             split: differences(done["int8", split], done["float", split]) for split in splits
         }
     rounded: dict[str, Any] = json.loads(json.dumps(measured), parse_float=lambda text: round(float(text), 4))
-    return rounded
+    return rounded | {GOLDEN: golden_answers(shipped)}
 
 
 def main() -> int:

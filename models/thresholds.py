@@ -60,7 +60,7 @@ def choose(real: Seen, drawn: Seen, phone: Seen, faces: Seen) -> tuple[float, ..
     return tuple(raised(best_scores(drawn.found), limits, MAX_DRAWN))
 
 
-def count_threshold(scores: Sequence[NDArray[np.float64]], boxes: Sequence[int]) -> float:
+def count_threshold(scores: Sequence[NDArray[np.floating]], boxes: Sequence[int]) -> float:
     """The multiple of STEP with the least mean absolute error of the count; chosen on val only."""
     steps = np.arange(1, round(1 / STEP)) * STEP
     errors = [np.mean([abs(int((s >= step).sum()) - n) for s, n in zip(scores, boxes, strict=True)]) for step in steps]

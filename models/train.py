@@ -101,7 +101,7 @@ def save_npz(net: Detector, path: Path) -> None:
     settled = copy.deepcopy(net)
     settled.settle()
     state = {name: value.detach().float().cpu().contiguous().numpy() for name, value in settled.state_dict().items()}
-    np.savez(temporary, **state)  # type: ignore[arg-type]
+    np.savez(temporary, **state)
     temporary.replace(path)
 
 

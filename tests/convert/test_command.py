@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import signal
-import struct
 import subprocess
-import sys
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -20,64 +14,9 @@ import pytest
 
 import dermedge as command
 from edge import bundle
-from tests.convert import colours, tiny
+from tests.convert import tiny
+from tests.convert.command import COMMAND, dermedge, environment, judged, last_line, words
 from tests.tree import ROOT
-
-COMMAND = (sys.executable, "-P", "-m", "dermedge")
-NEVER = np.array([-900.0, -900.0, -900.0], dtype=np.float32)
-"""A fourth label's weights: never the answer, and a hundred times the others' size."""
-LIMITED = (
-    "import resource, sys, dermedge;"
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); sys.exit(dermedge.main(sys.argv[2:]))"
-)
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a user has it: a model, its description, a calibration folder, an evaluation set."""
-    folder = tmp_path_factory.mktemp("convert")
-    (folder / "model.tflite").write_bytes(tiny.classifier())
-    (folder / "fragile.tflite").write_bytes(tiny.classifier(np.vstack([tiny.WEIGHTS, NEVER]), softmax=False))
-    colours.describe_file(folder)
-    text = colours.TOML.replace('"bluish"]', '"bluish", "none"]')
-    (folder / "fragile.toml").write_text(text, encoding="utf-8")
-    colours.write(folder / "calibration", 160, seed=1)
-    colours.write(folder / "evaluation", 150, seed=2)
-    return folder
-
-
-def environment(**extra: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DERMEDGE_")}
-    return kept | {"PYTHONPATH": str(ROOT)} | extra
-
-
-def words(room: Path, out: Path, *more: str, model: str = "model.tflite", describe: str = "model.toml") -> list[str]:
-    calibration = room / "calibration" / "images"
-    given = ["--calibration", str(calibration), "--describe", str(room / describe)]
-    return ["convert", str(room / model), *given, "--out", str(out), *more]
-
-
-def judged(room: Path) -> list[str]:
-    return ["--eval", str(room / "evaluation" / "set.csv")]
-
-
-def dermedge(*command: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *command], env=environment(**extra), capture_output=True, text=True, check=False, timeout=300
-    )
-
-
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stderr.splitlines()[-1]
-
-
-@pytest.fixture(scope="module")
-def converted(room: Path) -> tuple[Path, dict[str, Any]]:
-    """A bundle, and what --json said of it."""
-    out = room / "bundles" / "colours"
-    done = dermedge(*words(room, out, *judged(room), "--json"))
-    assert done.returncode == 0, done.stderr
-    return out, json.loads(done.stdout)
 
 
 def test_the_bundle_is_whole_and_the_runtime_takes_it(converted: tuple[Path, dict[str, Any]]) -> None:
@@ -294,55 +233,3 @@ def test_a_missing_library_is_69_with_the_line_that_installs_it(room: Path, tmp_
     assert done.returncode == 69, done.stderr
     assert last_line(done).endswith("pip install 'dermedge[convert]'")
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("limit_bytes", [100, 1500])
-def test_a_full_disk_is_74_and_nothing_is_left(room: Path, tmp_path: Path, limit_bytes: int) -> None:
-    """A limit on the size of a file stands in for it."""
-    out = tmp_path / "deep" / "out"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", LIMITED, str(limit_bytes), *words(room, out)],
-        env=environment(TMPDIR=str(tmp_path), PYTHONDONTWRITEBYTECODE="1"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 74, done.stderr
-    assert last_line(done).startswith("dermedge: expected")
-    assert "make space" in last_line(done)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_ctrl_c_leaves_nothing(room: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    command = [*COMMAND, *words(room, out, *judged(room))]
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("quantise"):
-                process.send_signal(signal.SIGINT)
-                break
-        process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_terminal_gets_a_bar(room: Path, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    command = [*COMMAND, *words(room, tmp_path / "out", "--json")]
-    shown = b""
-    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
-        os.close(theirs)
-        try:
-            while part := os.read(ours, 4096):
-                shown += part
-        except OSError:  # Linux: the other end is closed
-            pass
-        os.close(ours)
-        assert process.stdout is not None
-        assert json.loads(process.stdout.read())["ok"]
-    assert process.returncode == 0
-    text = shown.decode()
-    assert re.search(r"\rquantise: +\d+%\|.*pictures", text), text
-    assert text.count("\r") > 12

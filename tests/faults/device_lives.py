@@ -8,8 +8,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge import config, identity, wire
-from edge.clock import SystemClock
+import msgspec
+
+from edge import config, events, identity, wire
+from edge.clock import SystemClock, uuid7
 from edge.delivery import Delivery
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
@@ -17,7 +19,6 @@ from edge.publish.mqtt import MqttPublisher
 from tests.golden import messages
 
 DRAIN_S = 60.0
-BODIES = (messages.EVENTS[0], messages.EVENTS[3], messages.EVENTS[8], messages.EVENTS[-1])
 PRIORITIES: tuple[wire.Priority, ...] = ("urgent", "live", "live", "backlog")
 
 
@@ -25,21 +26,32 @@ def work(folder: str, port: int, seed: int, appends: int, linger_s: float) -> in
     """Append, deliver and obey; `linger_s` longer than the last append takes, or until everything is acknowledged."""
     chance = random.Random(seed)
     with ExitStack() as stack:
-        outbox, delivery = _open(stack, Path(folder), port)
+        outbox, _ = _open(stack, Path(folder), port)
         for _ in range(appends):
-            outbox.append_many([chance.choice(BODIES)] * chance.randint(1, 2), chance.choice(PRIORITIES))
+            outbox.append_many([_body(chance) for _ in range(chance.randint(1, 2))], chance.choice(PRIORITIES))
             time.sleep(chance.uniform(0.0, 0.004))
         deadline = time.monotonic() + linger_s
         while time.monotonic() < deadline:
             time.sleep(0.01)
-        delivery.stop(0)
     return 0
+
+
+def work_slowly(folder: str, port: int, seed: int, appends: int, rate_hz: float) -> int:
+    """Append at this rate, and go on until everything is acknowledged; 1 where that does not come."""
+    chance = random.Random(seed)
+    with ExitStack() as stack:
+        outbox, _ = _open(stack, Path(folder), port)
+        begun = time.monotonic()
+        for number in range(appends):
+            time.sleep(max(0.0, begun + number / rate_hz - time.monotonic()))
+            outbox.append(_body(chance), chance.choice(PRIORITIES))
+    return drain(folder, port, 0)
 
 
 def drain(folder: str, port: int, commands: int) -> int:
     """Live until everything is acknowledged and this many commands are done; 1 where that does not come."""
     with ExitStack() as stack:
-        outbox, delivery = _open(stack, Path(folder), port)
+        outbox, _ = _open(stack, Path(folder), port)
         deadline = time.monotonic() + DRAIN_S
         done = False
         while not done and time.monotonic() < deadline:
@@ -48,8 +60,14 @@ def drain(folder: str, port: int, commands: int) -> int:
                 obeyed: int = database.execute("SELECT count(*) FROM commands").get
             done = outbox.status().backlog == 0 and obeyed >= commands
         time.sleep(0.3)  # the last answer is on its way
-        delivery.stop(1)
     return 0 if done else 1
+
+
+def _body(chance: random.Random) -> events.EventBody:
+    body = chance.choice((messages.EVENTS[0], messages.EVENTS[3], messages.EVENTS[-1]))
+    if isinstance(body, events.Finding):
+        return msgspec.structs.replace(body, finding_id=uuid7(body.at))
+    return body
 
 
 def _open(stack: ExitStack, folder: Path, port: int) -> tuple[Outbox, Delivery]:
@@ -63,7 +81,8 @@ def _open(stack: ExitStack, folder: Path, port: int) -> tuple[Outbox, Delivery]:
     publisher = MqttPublisher(config.Broker(port=port))
     delivery = Delivery(outbox, publisher, who, settings, clock, lambda: {"app": "chaos"})
     delivery.start()
+    stack.callback(delivery.stop, 0)
     return outbox, delivery
 
 
-LIVES = {"work": work, "drain": drain}
+LIVES = {"work": work, "work_slowly": work_slowly, "drain": drain}

@@ -11,7 +11,6 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,11 @@ class Plan:
     brokers: int = 5
     appends: int = 4
     commands: int = 50
+
+    @property
+    def counted(self) -> int:
+        """The kills that make up the ten thousand: those at the four windows, and those at random."""
+        return len(WINDOWS) * self.at_windows + self.devices + self.hubs + self.brokers
 
     def kinds(self, chance: random.Random) -> list[str]:
         kinds = [*WINDOWS] * self.at_windows + [*FURTHER] * self.at_further
@@ -214,8 +218,3 @@ def _is_over(pid: int) -> bool:
     except OSError:
         return True
     return state == "Z"
-
-
-def total(kills: Counter[str], kinds: Sequence[str]) -> int:
-    """How many kills of these kinds."""
-    return sum(kills[kind] for kind in kinds)

@@ -167,10 +167,10 @@ class _Handle:
 
 
 class Tally(NamedTuple):
-    """cuts: how many. committed: events whose append had returned. lost: of those, not there after the reboot.
+    """committed: events whose append had returned. lost: of those, not there after the reboot.
 
-    unmarked: acknowledged before the cut, and not marked after it: they go again, and nothing is lost. damaged: the file
-    could not be opened or its chain was not whole.
+    unmarked: acknowledged before the cut, and not marked after it; they go again, and nothing is lost. damaged: files
+    that could not be opened, or whose chain was not whole.
     """
 
     cuts: int

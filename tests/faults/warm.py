@@ -1,8 +1,11 @@
 """A process that has imported everything and forks a child for each life, so that ten thousand lives can be had.
 
-`python -m tests.faults.warm device|hub` reads one JSON object a line: {"life": name, "arguments": {…}, "environment":
-{…}} → the child's pid; {"wait": pid} → how it ended, 0 to 255 or minus the signal. It runs no thread of its own. The one
-for devices imports the tell wing alone, and ends where anything heavy has come with it.
+`python -m tests.faults.warm device|hub` reads one JSON object a line and answers with a number:
+
+    {"life": name, "arguments": {…}, "environment": {…}}    the child's pid
+    {"wait": pid}                                           how it ended: 0 to 255, or minus the signal
+
+It runs no thread of its own. The one for devices imports the tell wing alone, and ends where anything heavy came along.
 """
 
 from __future__ import annotations
@@ -41,8 +44,10 @@ class Warm:
 
     def stop(self) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
 
     def _ask(self, question: dict[str, Any]) -> int:
         assert self._process.stdin is not None

@@ -57,7 +57,7 @@ def test_what_was_tried_is_told_with_every_seed() -> None:
     for each in told:
         assert {"change", "effect", "cost", "kept"} <= set(each)
         assert all(len(values) == len(each["seeds"]) for values in each["effect"].values()), each["change"]
-    assert sum(len(each["seeds"]) >= 2 for each in told) >= 2
+    assert any(len(each["seeds"]) >= 2 for each in told)
 
 
 def test_a_difference_shows_its_mean_and_each_seed() -> None:

@@ -20,7 +20,7 @@ from tests.edge.cards import card
 from tests.edge.see.scenes import BAD, GOOD, LABEL, REPORT, SIZE_PX, START, THRESHOLDS, FixedClock, box, frame, seen
 
 PERSON = events.Encounter(
-    encounter_id=uuid7(START), cohort="ward", operator="o", participant="7ZZZ", consent=uuid7(START)
+    encounter_id=uuid7(START), cohort="ward", operator="o", participant="7K3PQV", consent=uuid7(START)
 )
 
 

@@ -162,3 +162,22 @@ def test_what_is_in_another_s_place_goes_once_it_is_told(bench: Bench) -> None:
     assert bench.step() == [1], "the void"
     bench.acknowledge(1)
     assert bench.outbox.status().backlog == 0
+
+
+def test_a_slow_link_is_given_the_time_that_it_takes(make_outbox: MakeOutbox, clock: HandClock) -> None:
+    bench = Bench(make_outbox(), clock, resend_after_s=5)
+    bench.outbox.append_many([LINE] * 100)
+    copies: Counter[int] = Counter()
+    for _ in range(400):  # each acknowledgement takes 20 s
+        on_way = bench.step()
+        copies.update(on_way)
+        clock.forward(20)
+        bench.acknowledge(*on_way)
+        if not bench.outbox.status().backlog:
+            break
+    assert bench.outbox.status().backlog == 0
+    assert sum(copies.values()) == 100
+    for _ in range(200):  # and now none takes any time
+        bench.outbox.append(LINE)
+        bench.acknowledge(*bench.step())
+    assert bench.sending._patience_s == 5
