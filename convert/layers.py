@@ -6,7 +6,7 @@ A layer is an op, named by its first output tensor. Works on the object tree of 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,11 +88,11 @@ def followers(model: Any, name: str) -> list[str]:
     return found
 
 
-def one_scale(model: Any) -> list[set[str]]:
-    """Groups of tensors that must share their scale, by name: what ops tie together, and what those tie to it."""
+def one_scale(model: Any, among: Container[str]) -> list[set[str]]:
+    """Groups of tensors that must share their scale, by name: what these layers tie together, directly and in turn."""
     groups: list[set[str]] = []
     for layer in layers(model):
-        if layer.kind in _ONE_SCALE:
+        if layer.kind in _ONE_SCALE and layer.name in among:
             tied = {tensor_name(model, index) for index in (*layer.inputs, *layer.outputs) if index >= 0}
             apart = [group for group in groups if not group & tied]
             groups = [*apart, tied.union(*(group for group in groups if group & tied))]

@@ -8,7 +8,7 @@ number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,31 +90,40 @@ def ranges(prepared: Prepared, recipe: Recipe, observer: Observer, input_ranges:
                 "them as the device does, or give the range that they have"
             )
         spans[name] = low, high
-    given = {each.layer: each.range for each in recipe.overrides if each.range is not None}
-    return _tied(read_model(prepared.float_model, "the float model"), spans | given, {*given, *input_ranges})
+    return spans | {each.layer: each.range for each in recipe.overrides if each.range is not None}
 
 
-def _tied(model: Any, spans: Spans, given: set[str]) -> Spans:
+def tied(model: Any, spans: Spans, among: Container[str], firm: Container[str], given: Container[str]) -> Spans:
     """One range for tensors that must share their scale: else the quantiser puts a rescaling between them.
 
-    It is the widest of all, but where one is given: what an input can be holds for what is only moved about from it.
+    It is the widest of all, or, where an override gave ranges, of those. among: the layers that are quantised, for only
+    these tie. firm: inputs, whose range is not ours to change; what is joined with more than they hold gets rescaled.
     """
-    for group in one_scale(model):
+    changed = dict(spans)
+    for group in one_scale(model, among):
         members = sorted(group & spans.keys())
-        firm = [spans[name] for name in members if name in given]
-        if members:
-            wide = firm or [spans[name] for name in members]
+        wide = [spans[name] for name in members if name in given] or [spans[name] for name in members]
+        if wide:
             both = min(low for low, _ in wide), max(high for _, high in wide)
-            spans |= dict.fromkeys(members, both)
-    return spans
+            changed |= {name: both for name in members if name not in firm}
+    return changed
 
 
 def finish(prepared: Prepared, recipe: Recipe, observer: Observer, input_ranges: Ranges) -> bytes:
     """What was prepared, quantised and checked."""
     if recipe.name == "float":
         return prepared.float_model
-    spans = ranges(prepared, recipe, observer, input_ranges)
-    content = apply(prepared.corrected, plan(recipe, layer_names(prepared.corrected)), spans)
+    names = layer_names(prepared.corrected)
+    wider = {each.layer for each in recipe.overrides if each.precision is not None}
+    given = {each.layer for each in recipe.overrides if each.range is not None}
+    spans = tied(
+        read_model(prepared.corrected, "the float model"),
+        ranges(prepared, recipe, observer, input_ranges),
+        {*names} - wider,
+        input_ranges,
+        given,
+    )
+    content = apply(prepared.corrected, plan(recipe, names), spans)
     if recipe.is_full_integer:
         _check_integers(content)
     if recipe.is_static:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.graph import read_model
-from convert.layers import MOVERS, Layer, layers
-from convert.quantizer import Prepared, apply
+from convert.layers import MOVERS, Layer, layers, tensor_name
+from convert.quantizer import Prepared, apply, tied
 from convert.ranges import Floats, Samples
 from convert.recipes import Recipe, only
 from convert.tensors import make_interpreter
@@ -91,10 +91,13 @@ def sensitivity(
     taken = list(islice(samples(), count))
     wanted = _outputs(prepared.float_model, taken)
     done = {each.layer for each in recipe.overrides if each.precision is not None}
+    model = read_model(prepared.corrected, "the float model")
+    inputs = {tensor_name(model, int(index)) for index in model.subgraphs[0].inputs}
     made = []
-    for layer in layers(read_model(prepared.corrected, "the float model")):
+    for layer in layers(model):
         if layer.name not in done and layer.kind not in MOVERS:
-            content = apply(prepared.corrected, only(layer.name, recipe), spans)
+            alone = tied(model, dict(spans), {layer.name}, inputs, ())
+            content = apply(prepared.corrected, only(layer.name, recipe), alone)
             made.append(LayerDamage(layer.name, layer.kind, _noise_fraction(wanted, _outputs(content, taken))))
     return sorted(made, key=lambda each: -each.noise_fraction)
 

@@ -70,18 +70,21 @@ def beside(results: Mapping[str, Result]) -> list[str]:
 
 
 def machines(results: Mapping[str, Result]) -> list[str]:
-    """What the figures were measured on, each machine once."""
+    """What the figures were measured on, each machine once, and how busy it was."""
     told = {
         f"{each['machine']['processor']}, {each['machine']['cores']} cores, {each['machine']['system']}, "
         f"Python {each['machine']['python']}"
         for each in results.values()
     }
     dates = sorted({each["date"] for each in results.values()})
-    return (
-        [f"Measured on {'; '.join(sorted(told))}; {dates[0]} to {dates[-1]}. **Not measured on a Pi.**"]
-        if dates
-        else []
-    )
+    loads = sorted(load for each in results.values() for load in each["machine"]["load_average"])
+    if not dates:
+        return []
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return [
+        f"Measured on {'; '.join(sorted(told))}; {when}. **Not measured on a Pi.** The machine did other work as well: "
+        f"load average {loads[0]:.0f} to {loads[-1]:.0f} while the rows ran, so times are longer than on a free one."
+    ]
 
 
 def line(name: str, result: Result) -> str:

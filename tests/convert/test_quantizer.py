@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 pytest.importorskip("ai_edge_quantizer", reason="the workshop's environment has ai-edge-quantizer")
 
 from convert.errors import ConvertError
-from convert.graph import dtype_of, op_counts, read_model
+from convert.graph import dtype_of, op_counts, read_model, text
 from convert.layers import constant, layers, rounded_weights, weighted
 from convert.quantizer import quantize
 from convert.recipes import Override, Recipe
@@ -45,7 +45,8 @@ def detector(seed: int = 0) -> bytes:
 
 
 def quantized(recipe: Recipe | None = None, content: bytes | None = None) -> bytes:
-    return quantize(content or detector(), recipe or Recipe(), samples(3, **PIXELS), RANGE)
+    content = content or detector()
+    return quantize(content, recipe or Recipe(), samples(interface(content)[0][0].shape[-1], **PIXELS), RANGE)
 
 
 def outputs(content: bytes, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -239,6 +240,25 @@ def test_a_range_given_for_one_holds_for_what_shares_its_scale() -> None:
     model = read_model(content, "test")
     for each in layers(model):
         assert model.subgraphs[0].tensors[each.outputs[0]].quantization.scale == pytest.approx(2 / 255)
+
+
+def test_a_join_that_stays_float_ties_nothing() -> None:
+    """The branches keep their own scales, or the small one would be lost before it is joined."""
+    model = read_model(quantized(Recipe(overrides=(Override("both", "float"),)), joined()), "test")
+    tensors = {text(each.name): each for each in model.subgraphs[0].tensors}
+    assert dtype_of(tensors["both"]) == "float32"
+    assert tensors["large"].quantization.scale[0] > 5 * tensors["small"].quantization.scale[0]
+
+
+def test_an_input_keeps_its_scale_where_it_is_joined_with_more() -> None:
+    chain = Chain(2).conv("large", np.full((2, 1, 1, 2), 9.0), np.zeros(2))
+    options = schema.ConcatenationOptionsT()
+    options.axis = 3
+    content = quantized(content=chain.join("both", ("image", "large"), (1, SIDE_PX, SIDE_PX, 4), options).bytes())
+    (source,), (result,) = interface(content)
+    assert (source.scale, source.zero_point) == (1 / 128, -1)
+    assert result.scale > 10 * source.scale
+    assert [each.kind for each in layers(read_model(content, "test"))].count("QUANTIZE") == 1
 
 
 @pytest.mark.parametrize("more", [tile, leaky, prelu, minimum, relu6, depth_to_space])

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 pytest.importorskip("ai_edge_quantizer", reason="the workshop's environment has ai-edge-quantizer")
 pytest.importorskip("keras", reason="the workshop's environment has TensorFlow")
@@ -20,12 +21,12 @@ from convert.inferred import describe
 from convert.judge import Judge
 from convert.quantize import interface, to_float
 from convert.ranges import Samples
-from convert.recipes import Recipe
+from convert.recipes import Override, Recipe
 from convert.repair import Attempt, Step, best, repair
 from convert.representative import read_representative
 from convert.trace import noise_fraction
 from models import fragile
-from tests.convert.chains import Chain, samples
+from tests.convert.chains import SIDE_PX, Chain, samples
 
 pytestmark = [
     pytest.mark.heavy_workshop,
@@ -138,6 +139,23 @@ def loud() -> bytes:
     reads = rng.normal(0, 1, (2, 1, 1, 6)) * 100
     reads[..., 0] *= 1e-4
     return Chain(3).conv("write", weights, np.zeros(6), "relu6").conv("read", reads, np.zeros(2)).bytes()
+
+
+def test_an_output_that_joins_small_and_loud_is_parted_by_the_join_alone() -> None:
+    rng = np.random.default_rng(4)
+    chain = Chain(3).conv("small", rng.normal(0, 0.1, (2, 1, 1, 3)), np.zeros(2))
+    chain.after("image").conv("loud", rng.normal(0, 100, (1, 1, 1, 3)), np.zeros(1))
+    options = schema.ConcatenationOptionsT()
+    options.axis = 3
+    content = chain.join("both", ("small", "loud"), (1, SIDE_PX, SIDE_PX, 3), options).bytes()
+
+    def judge(made: bytes) -> float:
+        return 100 * noise_fraction(content, made, samples(3))
+
+    tried = list(repair(content, Recipe(), samples(3), {"image": (0.0, 1.0)}, judge, max_drop=1.0))
+    assert tried[0].step.points_lost > 20
+    assert best(tried).step.passed
+    assert best(tried).step.recipe.overrides == (Override("both", "float"),)
 
 
 def test_what_passes_at_once_is_left_alone(room: Room) -> None:
