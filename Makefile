@@ -9,7 +9,7 @@ PARTS ?= core
 FRAMES ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate converter-table screenshots clean
+.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate converter-table screenshots chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ converter-table: workshop onnx-environment  ## docs/converter.md's tables from r
 
 screenshots: $(VENV)/.dev packages  ## docs/images from a running demo
 	PYTHONPATH=. $(BIN)/python -m tests.screenshots $(ARGS)
+
+chaos: $(VENV)/.dev packages  ## ten thousand kills, power cuts, packet loss, a field day: docs/delivery.md; resumable
+	PYTHONPATH=. $(BIN)/python -m tests.faults.chaos $(ARGS)
 
 clean:  ## what was built here; trained models and the workshop's environment stay
 	rm -rf build/lib build/bdist.* dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

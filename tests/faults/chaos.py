@@ -1,6 +1,6 @@
 """`make chaos`: ten thousand kills, and what else docs/delivery.md claims; resumable, with a seed for every episode.
 
-    python -m tests.faults.chaos [--state DIR] [--kills N] [--seed N] [--limit-s S] [--only kills|power|network|day]
+    python -m tests.faults.chaos [--state DIR] [--kills N] [--seed N] [--limit-s S] [--only kills|power|network|day|rates]
 
 Each finished episode is a line in DIR/episodes.jsonl, and a run that was ended goes on with the next one. The totals
 are told only once all of it is done. Exit 0: all done, and nothing lost or doubled.
@@ -15,7 +15,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ KILLS = 10_000
 EVENTS_MIN, COMMANDS_MIN, WINDOW_MIN = 50_000, 2_000, 1_000
 POWER_CUTS = 1_000
 EPISODES, POWER = "episodes.jsonl", "power.json"
-NETWORK, DAY = "network.json", "day.json"
+NETWORK, DAY, RATES = "network.json", "day.json", "rates.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--limit-s", type=float, default=float("inf"), metavar="S", help="begin nothing after this long"
     )
-    parser.add_argument("--only", choices=("kills", "power", "network", "day"), help="one part of it")
+    parser.add_argument("--only", choices=("kills", "power", "network", "day", "rates"), help="one part of it")
     arguments = parser.parse_args(argv)
     arguments.state.mkdir(parents=True, exist_ok=True)
     ends_at = time.monotonic() + arguments.limit_s
@@ -46,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "kills": lambda: kill(arguments.state, arguments.kills, arguments.seed, ends_at),
         "network": lambda: lose_packets(arguments.state),
         "day": lambda: live_a_day(arguments.state, arguments.seed),
+        "rates": lambda: measure(arguments.state),
     }
     done = []
     for name, part in parts.items():
@@ -70,7 +70,7 @@ def kill(state: Path, kills: int, seed: int, ends_at: float) -> bool:
             folder = state / f"episode-{number}"
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was ended in the middle of it
             outcome = Episode(folder, seed + number, plan, devices, hubs).play()
-            line = {"number": number, "clean": outcome.clean, **asdict(outcome)}
+            line = {"number": number, "clean": outcome.clean, **vars(outcome)}
             with (state / EPISODES).open("a") as file:
                 file.write(json.dumps(line) + "\n")
             finished.append(line)
@@ -81,10 +81,10 @@ def kill(state: Path, kills: int, seed: int, ends_at: float) -> bool:
     finally:
         devices.stop()
         hubs.stop()
-    return _tell(finished, wanted, kills)
+    return tell(finished, wanted, kills)
 
 
-def _tell(finished: Sequence[dict[str, Any]], wanted: int, kills: int) -> bool:
+def tell(finished: Sequence[dict[str, Any]], wanted: int, kills: int) -> bool:
     counts: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     for each in finished:
@@ -125,8 +125,12 @@ def cut_power(state: Path, seed: int) -> bool:
 
 def lose_packets(state: Path) -> bool:
     """Ten minutes of 30 % packet loss and a black hole of 18 s."""
-    from tests.faults.network import Weather, bad_network
+    from tests.faults.network import Weather, bad_network, missing
 
+    if lacks := missing():
+        print(f"packet loss: not done, {lacks}")
+        return False
+    shutil.rmtree(state / "network", ignore_errors=True)
     result = bad_network(state / "network", Weather(loss_s=600.0, hole_s=18.0))
     print(f"packet loss: {result}")
     (state / NETWORK).write_text(json.dumps(result))
@@ -137,10 +141,27 @@ def live_a_day(state: Path, seed: int) -> bool:
     """500 people without a network, then a slow link."""
     from tests.faults.field_day import Day, live
 
+    shutil.rmtree(state / "day", ignore_errors=True)
     result = live(state / "day", Day(), seed)
+    if result["clean"]:
+        shutil.rmtree(state / "day")
     print(f"field day: {json.dumps(result, indent=2)}")
     (state / DAY).write_text(json.dumps(result))
     return bool(result["clean"])
+
+
+def measure(state: Path) -> bool:
+    """How fast, on the disk of the state's folder."""
+    from tests.faults.rates import acknowledgement_ms
+    from tests.faults.rates import measure as rates
+
+    folder = state / "rates"
+    shutil.rmtree(folder, ignore_errors=True)
+    result = {**rates(folder, 5000), "acknowledgement": acknowledgement_ms(folder / "pair", 1000)}
+    shutil.rmtree(folder)
+    print(f"rates: {json.dumps(result, indent=2)}")
+    (state / RATES).write_text(json.dumps(result))
+    return bool(result["events"])
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.edge.tell.conftest import clock, deliver, identity, keys, make_outbox, outbox
 from tests.faults.pair import Pair
+
+__all__ = ["clock", "deliver", "identity", "keys", "make_outbox", "outbox"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import chaos, fuzz_target
 from tests.faults.episode import FURTHER, RANDOM, WINDOWS, Episode, Plan
 from tests.faults.warm import Warm
 
@@ -50,3 +51,48 @@ def test_a_hub_that_acknowledges_before_its_commit_loses(tmp_path: Path, warm: t
         episode._broker.stop()
     episode._recount()
     assert episode._outcome.events["lost"] > 0
+
+
+def line(number: int, **changes: object) -> dict[str, object]:
+    """As an episode leaves it: 250 kills, 50 at each window."""
+    counts = dict.fromkeys(("lost", "doubled", "altered", "waiting"), 0)
+    return {
+        "number": number,
+        "seed": number + 1,
+        "clean": True,
+        "kills": {**dict.fromkeys(WINDOWS, 50), RANDOM[0]: 35, RANDOM[1]: 10, RANDOM[2]: 5},
+        "missed": 0,
+        "events": {**counts, "committed": 1300},
+        "commands": {**counts, "queued": 60},
+        **changes,
+    }
+
+
+def test_a_part_of_the_whole_is_never_told_as_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not chaos.tell([line(number) for number in range(39)], 40, 10_000)
+    assert capsys.readouterr().out == "kills: 9750 of 10000 done in 39 of 40 episodes; no totals before all are\n"
+    assert chaos.tell([line(number) for number in range(40)], 40, 10_000)
+    told = capsys.readouterr().out
+    assert "2000  before the commit" in told
+    assert "seeds 1 to 40" in told
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clean": False},
+        {"kills": {**dict.fromkeys(WINDOWS, 50), RANDOM[0]: 0}},
+        {"events": {"committed": 0}},
+        {"commands": {"queued": 0}},
+    ],
+)
+def test_a_whole_with_something_wrong_in_it_is_not_good(changes: dict[str, object]) -> None:
+    lines = [line(number) for number in range(38)] + [line(38, **changes), line(39, **changes)]
+    assert not chaos.tell(lines, 40, 10_000)
+
+
+def test_the_corpus_of_the_fuzzer_stays_harmless() -> None:
+    kept = sorted(fuzz_target.CORPUS.iterdir())
+    assert len(kept) > 20
+    for path in kept:
+        fuzz_target.one(path.read_bytes())
