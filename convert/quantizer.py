@@ -152,11 +152,13 @@ def apply(content: bytes, planned: Plan, spans: Mapping[str, tuple[float, float]
     try:
         with more_rules():
             parameters = ParamsGenerator(model).generate_quantization_parameters(manager, statistics, False)
-            return bytes(ModelModifier(model).modify_model(parameters, enable_progress_bar=False))
+            written = bytes(ModelModifier(model).modify_model(parameters, enable_progress_bar=False))
     except (ValueError, RuntimeError, KeyError) as error:
         raise ConvertError(
             f"expected a graph that ai-edge-quantizer takes, got: {' '.join(str(error).split())}; try another recipe"
         ) from error
+    # It lays weights behind the flatbuffer, by offset, where tflite-runtime does not look for them.
+    return pack_model(read_model(written, "the quantised model"))
 
 
 def layer_names(content: bytes) -> list[str]:
@@ -187,7 +189,9 @@ def _check_inputs(content: bytes, input_ranges: Ranges) -> None:
             continue
         low, high = input_ranges[each.name]
         scale = (high - low) / 255
-        if not np.isclose(each.scale, scale, rtol=1e-5) or each.zero_point != round(-128 - low / scale):
+        # Half way between two integers, as for -1 to 1, either is right.
+        off = abs(each.zero_point - (-128 - low / scale))
+        if not np.isclose(each.scale, scale, rtol=1e-5) or off > 0.5 + 1e-3:
             raise ConvertError(
                 f"expected {each.name!r} with scale {scale:g} over {low:g} to {high:g}, got scale {each.scale:g} and "
                 f"zero point {each.zero_point}: the range must hold zero"

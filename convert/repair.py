@@ -1,7 +1,8 @@
 """Repair: where the gate fails, what brings the model back, cheapest first, each step with what it bought and cost.
 
 First what costs nothing at run time, for all layers: bias correction, equalisation, clipped ranges. Then single
-layers, the most harmful first, in float or int16, until the gate passes or enough have been spent. What does not help is taken back. The judge is a function, so that the gate and a test use the same code.
+layers, the most harmful first, in float or int16, until the gate passes or enough have been spent. What does not help
+is taken back. The judge is a function, so that the gate and a test use the same code.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convert.account import Account, CalibrationFacts, SourceFacts
 from convert.markup import megabytes
+from convert.recipes import Recipe
 from convert.repair import Step
 
 KINDS = {
@@ -48,8 +49,7 @@ def done(account: Account) -> list[str]:
     if account.calibration is not None:
         told += _calibration(account.calibration)
     if account.recipe is not None:
-        name = account.recipe.name
-        told.append(f"Recipe {account.recipe.text()}: {RECIPES[name]}{_exceptions(account)}.")
+        told.append(_recipe(account.recipe))
     kind = "task" if account.gate is None else account.gate.kind
     told += [f"Repair {number}: {step(each, kind)}" for number, each in enumerate(account.repairs, 1)]
     if account.model_bytes and account.source is not None and account.latency is not None:
@@ -75,7 +75,7 @@ def chinese(account: Account) -> list[str]:
         if account.calibration.weak:
             told.append("校准集不足（已按要求继续，并记录在模型卡中）。")
     if account.recipe is not None:
-        told.append(f"量化方案 {account.recipe.name}：{_RECIPES_ZH[account.recipe.name]}。")
+        told.append(_recipe_zh(account.recipe))
     kept = [each for each in account.repairs if each.kept]
     if kept:
         told.append(f"普通转换未通过；共修复 {len(kept)} 步，每一步的收益和代价见下。")
@@ -97,10 +97,16 @@ def step(each: Step, kind: str) -> str:
     return f"{each.what}: {each.points_lost:.2f} {counted}{bought}; {cost}; {verdict if each.kept else 'taken back'}."
 
 
-def _exceptions(account: Account) -> str:
-    assert account.recipe is not None
-    wider = [each.layer for each in account.recipe.overrides if each.precision is not None]
-    return f"; but for {', '.join(wider)}" if wider else ""
+def _recipe(recipe: Recipe) -> str:
+    wider = [f"{each.layer} in {each.precision}" for each in recipe.overrides if each.precision is not None]
+    what = f"weights and activations int8 but for {', '.join(wider)}" if wider else RECIPES[recipe.name]
+    return f"Recipe {recipe.text()}: {what}."
+
+
+def _recipe_zh(recipe: Recipe) -> str:
+    wider = sum(each.precision is not None for each in recipe.overrides)
+    what = f"权重和激活为 int8，其中 {wider} 层保留更高精度" if wider else _RECIPES_ZH[recipe.name]
+    return f"量化方案 {recipe.name}：{what}。"
 
 
 def _source(source: SourceFacts) -> str:

@@ -19,7 +19,7 @@ from edge.ballast import Ballast
 from edge.chain import Chain, Link
 from edge.clock import Clock
 from edge.device_secret import DeviceSecret
-from edge.errors import OutboxFullError, StoreError
+from edge.errors import OutboxFullError, SealError, StoreError
 from edge.ledger import Committed, Intent, Ledger
 from edge.outbox_database import errors_told, fact, last_seq, put_fact, transaction
 from edge.voids import Voids, largest_rendition
@@ -124,7 +124,13 @@ class Appender:
         if found is None:
             return False
         rendition, sealed = found
-        text = self._secret.open(sealed, _about(rendition))
+        try:
+            text = self._secret.open(sealed, _about(rendition))
+        except SealError as error:
+            raise StoreError(
+                f"expected pictures of this device's own keys in the outbox at {self._path}; {error}: a device that "
+                "was provisioned again needs a new outbox; export what is in this one"
+            ) from error
         body: events.PictureDegraded = wire.decode(text, events.PictureDegraded)
         body = msgspec.structs.replace(body, at=self._clock.now(), reason=self.why_full())
         self.note_committed(self._append_once([body], "live", None, NO_FACTS, giving_up=rendition))

@@ -52,6 +52,12 @@ class Chain:
         """CONCATENATION of earlier tensors."""
         return self._result("CONCATENATION", name, shape, [self._tensors[each] for each in parts], options)
 
+    def add(self, name: str, parts: tuple[str, ...]) -> Chain:
+        """ADD of earlier tensors."""
+        return self._result(
+            "ADD", name, self._shapes[parts[0]], [self._tensors[each] for each in parts], schema.AddOptionsT()
+        )
+
     def bytes(self, *outputs: str) -> bytes:
         """The file; outputs: names, else the last tensor."""
         graph = self._build.graph

@@ -84,6 +84,31 @@ def test_equalised_channels_share_the_range_and_the_function_stays_the_same_to_t
     assert after.max() / after.min() < 8
 
 
+def test_a_residual_stream_is_equalised_as_one() -> None:
+    """Two writers, a sum, a ReLU, and readers of both kinds: all of it stays the same function."""
+    loud = np.array([1, 40, 900, 6]).reshape(4, 1, 1, 1)
+    chain = Chain(3).conv("start", np.abs(RNG.normal(0, 1, (4, 1, 1, 3))) * loud, np.zeros(4))
+    chain.op("RELU", "positive", (1, 12, 12, 4), None)
+    chain.depthwise("branch", np.abs(RNG.normal(0, 1, (1, 3, 3, 4))), np.zeros(4))
+    chain.conv("mixed", RNG.normal(0, 1, (4, 1, 1, 4)) * loud / loud.reshape(1, 1, 1, 4), np.zeros(4))
+    chain.add("sum", ("start", "mixed"))
+    content = chain.conv("end", RNG.normal(0, 1, (2, 1, 1, 4)) / loud.reshape(1, 1, 1, 4), np.zeros(2)).bytes()
+    model = read_model(content, "test")
+    assert equalise(model, observe(content, samples(3))) >= 1
+    changed = pack_model(model)
+    np.testing.assert_array_equal(answers(changed, 3), answers(content, 3))
+    for name in ("start", "sum"):
+        before, after = (observe(each, samples(3))[name].largest for each in (content, changed))
+        assert after.max() / after.min() < 0.1 * before.max() / before.min()
+
+
+def test_what_the_answer_shows_is_not_scaled() -> None:
+    """The stream is an output too."""
+    chain = Chain(3).conv("first", np.abs(RNG.normal(0, 1, (2, 1, 1, 3))) * [[[[1]]], [[[500]]]], np.zeros(2))
+    content = chain.conv("second", RNG.normal(0, 1, (2, 1, 1, 2)), np.zeros(2)).bytes("first", "second")
+    assert equalise(read_model(content, "test"), observe(content, samples(3))) == 0
+
+
 def test_behind_a_relu6_nothing_is_equalised() -> None:
     content = loud("relu6")
     model = read_model(content, "test")

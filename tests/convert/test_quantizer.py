@@ -283,6 +283,12 @@ def test_samples_outside_the_input_range_are_refused() -> None:
         quantize(detector(), Recipe(), samples(3, low=-0.9, high=1.4), {"image": (0.0, 1.0)})
 
 
+def test_a_range_whose_zero_lies_half_way_between_two_integers() -> None:
+    (source,), _ = interface(quantize(detector(), Recipe(), samples(3, **PIXELS), {"image": (-1.0, 1.0)}))
+    assert source.scale == pytest.approx(2 / 255)
+    assert source.zero_point in (-1, 0)
+
+
 def test_a_range_for_no_input_is_refused() -> None:
     with pytest.raises(ConvertError, match="got one of 'picture'"):
         quantize(detector(), Recipe(), samples(3), {"picture": (0.0, 1.0)})

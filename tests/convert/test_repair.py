@@ -158,6 +158,30 @@ def test_an_output_that_joins_small_and_loud_is_parted_by_the_join_alone() -> No
     assert best(tried).step.recipe.overrides == (Override("both", "float"),)
 
 
+def connected(outputs: int) -> bytes:
+    """A small convolution and a fully connected layer with nearly all the weights, whose output is small and loud."""
+    rng = np.random.default_rng(4)
+    weights = rng.normal(0, 0.01, (outputs, 12 * 12 * 2)).astype(np.float32)
+    weights[0] *= 1000
+    chain = Chain(3).conv("first", rng.normal(0, 1, (2, 1, 1, 3)), np.zeros(2))
+    options = schema.FullyConnectedOptionsT()
+    return chain.op("FULLY_CONNECTED", "scores", (1, outputs), options, weights, np.zeros(outputs, np.float32)).bytes()
+
+
+def test_a_large_connected_layer_gets_int16_whose_weights_stay_small() -> None:
+    content = connected(40)
+
+    def judge(made: bytes) -> float:
+        return 100 * noise_fraction(content, made, samples(3))
+
+    tried = list(repair(content, Recipe(), samples(3), {"image": (0.0, 1.0)}, judge, max_drop=3.0))
+    assert tried[0].step.points_lost > 20
+    last = best(tried).step
+    assert last.passed
+    assert last.recipe.overrides == (Override("scores", "int16"),)
+    assert last.size_bytes < 1.3 * tried[0].step.size_bytes
+
+
 def test_what_passes_at_once_is_left_alone(room: Room) -> None:
     (only,) = repair(
         room.content, Recipe(), room.samples, room.described.input_ranges, lambda content: 0.1, max_drop=0.5

@@ -213,8 +213,14 @@ def test_the_words_tell_every_step() -> None:
     told = words.english(account())
     assert any("head in float: 0.40 points lost (+40.60 bought)" in line and "passes" in line for line in told)
     assert any("clipping" in line and "taken back" in line for line in told)
-    assert any("but for head/<scores>" in line for line in told)
+    assert any("int8 but for head/<scores> in float" in line for line in told)
     assert not any("as the recipe says" in line for line in told)
+
+
+def test_neither_language_claims_that_a_wider_layer_is_int8() -> None:
+    assert not any("nothing computed in float" in line for line in words.english(account()))
+    assert any("1 层保留更高精度" in line for line in words.chinese(account()))
+    assert not any("没有浮点运算" in line for line in words.chinese(account()))
 
 
 def test_chinese_has_no_english_left_but_names() -> None:

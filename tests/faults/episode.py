@@ -50,11 +50,6 @@ class Plan:
     appends: int = 4
     commands: int = 50
 
-    @property
-    def counted(self) -> int:
-        """The kills that make up the ten thousand: those at the four windows, and those at random."""
-        return len(WINDOWS) * self.at_windows + self.devices + self.hubs + self.brokers
-
     def kinds(self, chance: random.Random) -> list[str]:
         kinds = [*WINDOWS] * self.at_windows + [*FURTHER] * self.at_further
         kinds += [RANDOM[0]] * self.devices + [RANDOM[1]] * self.hubs + [RANDOM[2]] * self.brokers

@@ -10,7 +10,7 @@ from tests.faults.field_day import Day, live
 
 
 def test_a_day_without_a_network_and_then_a_slow_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    day = Day(people=41, max_bytes=12 * 1024 * 1024, link_bytes_s=20_000.0)
+    day = Day(people=41, max_bytes=8 * 1024 * 1024, link_bytes_s=20_000.0)
     result = live(tmp_path, day, seed=1)
     with capsys.disabled():
         print(f"\n{result}")
