@@ -49,6 +49,7 @@ evaluate: workshop  ## the figures of the card
 
 converter-table: workshop onnx-environment  ## docs/converter.md's tables from real models; hours on two cores
 	PYTHONPATH=. $(WORKSHOP)/bin/python -m benchmarks.converters run $(ROWS)
+	PYTHONPATH=. $(WORKSHOP)/bin/python -m benchmarks.converters routes
 	PYTHONPATH=. $(WORKSHOP)/bin/python -m benchmarks.converters page
 
 screenshots: $(VENV)/.dev packages  ## docs/images from a running demo

@@ -73,7 +73,7 @@ HEAVY = {
     ),
     "mediapipe: convert": HeavyPart(
         "heavy_mediapipe",
-        ("tests/convert/test_mediapipe_detector.py",),
+        ("tests/convert/mediapipe/test_mediapipe_detector.py",),
         ("tests/convert", *A_MODEL_PASSES),
         ("runtime", "mediapipe", "test"),
         ("mediapipe",),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import EX_IO, EX_SOFTWARE, EX_UNAVAILABLE, DermedgeError, printable
 
 if TYPE_CHECKING:
-    from convert.account import Account
+    from convert.report.account import Account
 
 RECIPES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float")
 
@@ -69,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from convert import words
     from convert.job import Order, convert
     from convert.progress import Progress
+    from convert.report import words
 
     order = Order(
         source=arguments.source,

@@ -50,6 +50,8 @@ from msgspec import Meta
 from convert.errors import ConvertError
 from edge.bundle import Decode, Role, Source, Task
 
+LOGIT_LIMIT = 12.0
+"""Beyond it a sigmoid is within 1e-5 of 0 or 1."""
 NOTICE = "For research and demonstration; not for clinical use."
 _Fraction = Annotated[float, Meta(ge=0, le=1)]
 
@@ -119,6 +121,17 @@ class Description(_Part, frozen=True):
             return {}
         low, high = ((value - self.input.mean) / self.input.std for value in (0, 255))
         return {self.input.name: (low, high)}
+
+    @property
+    def output_limits(self) -> dict[str, tuple[float, float]]:
+        """Once completed: a detector's logits → where their sigmoid still changes; of some the rest is far larger.
+
+        MediaPipe's BlazeFace answers -2,600 to 3, and all faces lie in the last of 255 steps over that.
+        """
+        if self.task != "detection":
+            return {}
+        logits = [each.name for each in self.outputs if each.role == "class_logits" and each.channels is None]
+        return dict.fromkeys(logits, (-LOGIT_LIMIT, LOGIT_LIMIT))
 
 
 def read_description(

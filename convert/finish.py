@@ -13,19 +13,20 @@ from typing import Any
 
 import msgspec
 
-from convert import latency, mediapipe, package, report, scores
-from convert.account import Account, CalibrationFacts, SourceFacts
+from convert import latency, mediapipe, package, report
 from convert.cards import make_bundle
 from convert.description import Description
-from convert.evaluation import Evaluation
 from convert.floatmodel import FloatModel
-from convert.gate_result import GateResult
+from convert.gate import scores
+from convert.gate.judge import Judge
+from convert.gate.result import GateResult
 from convert.graph import op_counts, parameters, read_model
-from convert.judge import Judge
+from convert.pictures.evaluation import Evaluation
+from convert.pictures.representative import Representative
 from convert.progress import Progress
-from convert.repair import Attempt, best
-from convert.representative import Representative
-from convert.trace import trace
+from convert.quantise.repair import Attempt, best
+from convert.quantise.trace import trace
+from convert.report.account import Account, CalibrationFacts, SourceFacts
 from convert.verification import GOLDEN, golden_answers
 from edge import __version__
 from edge.bundle import MODEL_FILE, Bundle

@@ -75,7 +75,14 @@ def ask(bundle: Bundle, inference: Inference) -> Golden:
         preprocessor.write(drawn_picture(width, height), tensor)
 
     def use(outputs: Mapping[str, NDArray[np.generic]]) -> None:
-        answers.update({name: _answer(values) for name, values in outputs.items()})
+        roles = {spec.role: spec.name for spec in card.outputs}
+        rows = int(outputs[roles["count"]].item()) if "count" in roles else None
+        beyond = {roles[role] for role in ("boxes", "classes", "scores") if role in roles} if rows is not None else ()
+        for name, values in outputs.items():
+            told = values.copy()
+            if name in beyond:
+                told[:, rows:] = 0  # whatever lay in memory
+            answers[name] = _answer(told)
 
     backend.invoke(fill)
     backend.read(use)

@@ -16,6 +16,8 @@ from convert.errors import ConvertError
 
 MAGIC = b"TFL3"
 """Bytes 4 to 8 of every .tflite."""
+POSTPROCESS = "TFLite_Detection_PostProcess"
+"""The one custom op that LiteRT has on board. It decodes an SSD's boxes and suppresses, in float."""
 _FLEX = "Flex"
 _UNNAMED_CUSTOM = "custom op without a name"
 _WEIGHED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "BATCH_MATMUL"})

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import msgspec
 
-from convert import package, sources, words
-from convert.account import Account
+from convert import package, sources
 from convert.cards import make_bundle
 from convert.description import Description, read_description
 from convert.errors import ConvertError
-from convert.evaluation import Evaluation, read_evaluation
 from convert.finish import Work, finish
 from convert.floatmodel import FloatModel
 from convert.gate import MAX_DROP_POINTS, Gate
+from convert.gate.judge import AGREEMENT_LIMIT, Judge
 from convert.inferred import complete
-from convert.judge import AGREEMENT_LIMIT, Judge
+from convert.pictures.evaluation import Evaluation, read_evaluation
+from convert.pictures.representative import Representative, read_representative
 from convert.progress import Progress
-from convert.recipes import Recipe, RecipeName
-from convert.repair import Attempt, repair
-from convert.representative import Representative, read_representative
+from convert.quantise.recipes import Recipe, RecipeName
+from convert.quantise.repair import Attempt, repair
+from convert.report import words
+from convert.report.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def _quantised(
         lambda: progress.each(representative.samples()),
         described.input_ranges,
         judge,
+        limits=described.output_limits,
         max_drop=order.max_drop if evaluation.labelled else AGREEMENT_LIMIT,
         max_float_layers=order.max_float_layers,
         threads=threads,

@@ -1,19 +1,20 @@
 """The tensors of a .tflite in memory: its interface, its integers, and an interpreter to run it in.
 
 The interpreter is the plain one, without delegates: every tensor stays visible, and the answer does not depend on
-which kernels this processor has.
+which kernels this processor has. Only where thousands of runs are needed it has the device's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.errors import ConvertError, MissingLibraryError
+from edge.inference.engine_log import notes_held_back
 
 _INTEGER = frozenset({"int8", "int32", "int64", "bool"})
 _CONVERTING_OPS = frozenset({"QUANTIZE", "DEQUANTIZE", "FLEX"})
@@ -30,8 +31,12 @@ class Tensor:
     zero_point: int
 
 
-def make_interpreter(content: bytes, *, threads: int = 1, keep_all: bool = False) -> Any:
-    """An allocated interpreter without delegates; keep_all keeps intermediate tensors readable after invoke.
+def make_interpreter(
+    content: bytes, *, threads: int = 1, keep_all: bool = False, kernels: Literal["plain", "fast"] = "plain"
+) -> Any:
+    """An allocated interpreter; keep_all keeps intermediate tensors readable after invoke.
+
+    kernels: "fast" are the runtime's own (XNNPACK), under which only outputs can be read.
 
     Raises ConvertError for bytes that the engine does not take, MissingLibraryError without ai-edge-litert.
     """
@@ -39,14 +44,16 @@ def make_interpreter(content: bytes, *, threads: int = 1, keep_all: bool = False
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
         raise MissingLibraryError("running a .tflite", "ai-edge-litert", "pip install 'dermedge[convert]'") from error
+    resolver = OpResolverType.AUTO if kernels == "fast" else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = Interpreter(
-            model_content=content,
-            num_threads=threads,
-            experimental_preserve_all_tensors=keep_all,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
+        with notes_held_back():
+            interpreter = Interpreter(
+                model_content=content,
+                num_threads=threads,
+                experimental_preserve_all_tensors=keep_all,
+                experimental_op_resolver_type=resolver,
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise ConvertError(

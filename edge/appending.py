@@ -64,8 +64,8 @@ class Appender:
         self._ballast, self._ledger = ballast, ledger
         self.voids = Voids(chain.signer, ledger)
         with errors_told(self._path):
-            self._quota_pages = max_bytes // connection.pragma("page_size")
-            self._limit_pages(self._quota_pages + RESERVED_PAGES)
+            self._quota_pages: int = max_bytes // connection.pragma("page_size")
+            connection.pragma("max_page_count", self._quota_pages + RESERVED_PAGES)
             self._settle_ledger()
 
     def append(
@@ -145,8 +145,7 @@ class Appender:
         giving_up: int | None = None,
     ) -> list[Link]:
         with errors_told(self._path):
-            pages: int = self._connection.pragma("page_count")
-            self._limit_pages(min(self._quota_pages, pages) if self._ballast.is_missing else self._quota_pages)
+            limit_pages = self._limit_pages()
             try:
                 with transaction(self._connection):
                     if giving_up is not None:
@@ -154,13 +153,13 @@ class Appender:
                     links = self._insert(bodies, priority, rendition)
                     for name, value in facts.items():
                         put_fact(self._connection, name, value)
+                    if (pages := self._connection.pragma("page_count")) > limit_pages:
+                        raise apsw.FullError(f"{pages} pages for {limit_pages}")
                     failpoints.hit("outbox.before_commit")
             except StoreError:
                 raise
             except OSError as error:
                 raise StoreError(f"expected the disk to take an event at {self._path}; {error}") from error
-            finally:
-                self._limit_pages(self._quota_pages + RESERVED_PAGES)
         return links
 
     def _insert(
@@ -180,6 +179,7 @@ class Appender:
             outbox_rows.insert(self._connection, link, priority, now, mac, number)
             links.append(link)
             seq, previous = link.seq, link.ciphertext_sha256
+        put_fact(self._connection, "last_seq", str(seq))
         put_fact(self._connection, "last_hash", previous)
         if self._ledger is not None:
             self._ledger.intend([Intent(link.event_id, link.message_sha256, link.type) for link in links])
@@ -204,20 +204,24 @@ class Appender:
         with errors_told(self._path), transaction(self._connection):
             return outbox_rows.free_oldest(self._connection) > 0
 
-    def _limit_pages(self, pages: int) -> None:
-        self._connection.pragma("max_page_count", pages)
+    def _limit_pages(self) -> int:
+        """What this append may fill: without a ballast the pages that are there, and no new ones."""
+        pages: int = self._connection.pragma("page_count") if self._ballast.is_missing else self._quota_pages
+        return min(pages, self._quota_pages)
 
     def _settle_ledger(self) -> None:
         """Write the `committed` lines that a kill between commit and line left out."""
         if self._ledger is None:
             return
-        settled: list[Committed] = []
-        for event_id, digest in self._ledger.unsettled():
-            query = "SELECT seq FROM events WHERE event_id = ? AND (message_sha256 = ? OR void_reason IS NOT NULL)"
-            seq = self._connection.execute(query, (event_id, digest)).get
-            if seq is not None:
-                settled.append(Committed(event_id, seq))
-        self._ledger.committed(settled)
+        digests = {intent.event_id: intent.sha256 for intent in self._ledger.unsettled()}
+        query = "SELECT event_id, seq, message_sha256, void_reason FROM events ORDER BY seq"
+        self._ledger.committed(
+            [
+                Committed(event_id, seq)
+                for event_id, seq, digest, void_reason in (self._connection.execute(query) if digests else ())
+                if digests.get(event_id) == digest or (event_id in digests and void_reason is not None)
+            ]
+        )
 
 
 def _about(rendition: int) -> bytes:

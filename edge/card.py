@@ -129,11 +129,16 @@ class Decode(_Part, frozen=True):
     y_min, x_min, y_max, x_max as fractions of the input's sides, `scores` probabilities, `classes` indices, and only
     the first `count` rows count (the four outputs of TFLite_Detection_PostProcess). Scores are class_probabilities, or
     the sigmoid of class_logits.
+
+    vote_iou: the IoU from which boxes have a say in where a detection lies (edge.detect.voted); 0 for no vote.
     """
+
+    later = ("vote_iou",)
 
     kind: Literal["distances", "anchors", "boxes"]
     nms_iou: Annotated[float, Meta(gt=0, le=1)] = 0.5
     anchors: Anchors | None = None
+    vote_iou: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
 class LogisticCalibration(_Part, frozen=True):

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Detect(score_threshold=arguments.score_threshold)
     inference = Inference(backend=arguments.backend, threads=arguments.threads)
     plain = Detector(bundle.load(arguments.bundle), inference, settings)
-    detector = TiledDetector(plain, settings) if arguments.tile else plain
+    detector = TiledDetector(plain) if arguments.tile else plain
     judge = QualityJudge(Quality())
     paths, exit_code = _expand(arguments.inputs)
     if not arguments.json and paths:

@@ -78,13 +78,14 @@ class Commands:
     def resume(self) -> bytes:
         """Sealed: where this device stands, for the hub to go on from. Raises StoreError."""
         with self._outbox.opened() as database, transaction(database):
-            found = database.execute("SELECT epoch, seq FROM commands ORDER BY number DESC LIMIT 1").fetchone()
-            command_epoch, command_seq = found or (None, 0)
+            query = "SELECT epoch, seq, message_sha256 FROM commands ORDER BY number DESC LIMIT 1"
+            command_epoch, command_seq, command_sha256 = database.execute(query).fetchone() or (None, 0, None)
             last, first_pending = last_seq(database), first_unacknowledged(database)
             body = events.Resume(
                 at=self._clock.now(),
                 command_epoch=command_epoch,
                 command_seq=command_seq,
+                command_sha256=command_sha256,
                 epoch=self._outbox.epoch,
                 last_seq=last,
                 acknowledged_to=last if first_pending is None else first_pending - 1,

@@ -67,8 +67,8 @@ class LabelCalibration:
         self.logit_thresholds = (calibrated - self.intercepts.astype(np.float64)) / self.slopes.astype(np.float64)
 
     def scores(self, calibrated_logits: Floats) -> Floats:
-        clipped = np.clip(calibrated_logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)
-        return np.asarray(1.0 / (1.0 + np.exp(-clipped)), dtype=np.float32)
+        finite = np.maximum(calibrated_logits, np.float32(-_LOGIT_LIMIT))
+        return np.asarray(1.0 / (1.0 + np.exp(-finite)), dtype=np.float32)
 
     def raw_thresholds(self, spec: Output) -> NDArray[Any]:
         """(classes,) in the score tensor's own numbers: keep what is at least this."""
@@ -89,8 +89,10 @@ class _Level:
     scores: Output
     geometry: Output
     thresholds: NDArray[Any]
+    flat_thresholds: NDArray[Any]
+    """The same, (anchors * classes,): one for each score."""
     base: Floats
-    """distances: (cells, 2) centres in input pixels. anchors: (anchors, 4) centre x, centre y, width, height."""
+    """(anchors, 4) centre x, centre y, width, height in input pixels; with distances an anchor is a cell."""
 
 
 class _Cells:
@@ -101,28 +103,23 @@ class _Cells:
         self._levels = _levels(bundle, decode, calibration)
 
     def __call__(self, outputs: Outputs) -> Candidates:
-        found = [each for level in self._levels if (each := self._level(level, outputs)) is not None]
-        return Candidates(*(np.concatenate(parts) for parts in zip(*found, strict=True))) if found else _NOTHING
-
-    def _level(self, level: _Level, outputs: Outputs) -> Candidates | None:
-        raw = _columns(outputs, level.scores, level.thresholds.size)
-        kept = np.flatnonzero((raw >= level.thresholds).any(axis=1))
-        if kept.size == 0:
-            return None
-        logits = self._calibration.slopes * _logits(raw[kept], level.scores) + self._calibration.intercepts
-        best = logits.argmax(axis=1)
+        found = [each for level in self._levels if (each := _reached(level, outputs)) is not None]
+        if not found:
+            return _NOTHING
+        # Of all levels at once: what a step costs is the call, not the few numbers.
+        reached, raw_logits, geometry, base = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        logits = self._calibration.slopes * raw_logits + self._calibration.intercepts
+        rows, best = np.arange(len(logits)), logits.argmax(axis=1)
         # A cell may have passed by another label than its best: each label answers for its own threshold.
-        passes = raw[kept, best] >= level.thresholds[best]
-        kept, logits, best = kept[passes], logits[passes], best[passes]
-        scores = self._calibration.scores(logits[np.arange(kept.size), best])
-        geometry = _real(_columns(outputs, level.geometry, 4)[kept], level.geometry)
-        return Candidates(scores, best, self._boxes(geometry, level.base[kept], level.geometry.stride))
+        passes = reached[rows, best]
+        rows, best = rows[passes], best[passes]
+        return Candidates(self._calibration.scores(logits[rows, best]), best, self._boxes(geometry[rows], base[rows]))
 
-    def _boxes(self, geometry: Floats, base: Floats, stride: int) -> Floats:
+    def _boxes(self, geometry: Floats, base: Floats) -> Floats:
         anchors = self._decode.anchors
         if anchors is None:
-            distances = np.exp(geometry) * np.float32(stride)
-            return np.hstack([base - distances[:, :2], base + distances[:, 2:]])
+            distances = np.exp(geometry) * base[:, 2:3]
+            return np.concatenate([base[:, :2] - distances[:, :2], base[:, :2] + distances[:, 2:]], axis=1)
         offsets = geometry / np.asarray(anchors.variances, dtype=np.float32)
         if anchors.order == "yxhw":
             offsets = offsets[:, [1, 0, 3, 2]]
@@ -130,6 +127,19 @@ class _Cells:
         sides = np.exp(offsets[:, 2:]) if anchors.sides == "exponential" else offsets[:, 2:]
         half = base[:, 2:] * sides / 2
         return np.hstack([centre - half, centre + half])
+
+
+def _reached(level: _Level, outputs: Outputs) -> tuple[NDArray[np.bool_], Floats, Floats, Floats] | None:
+    """Of each cell where a label reaches its threshold: which do (n, classes), logits, geometry and base."""
+    classes = level.thresholds.size
+    raw = _columns(outputs, level.scores, classes)
+    # Flat, because numpy is slow along an axis of a few classes.
+    reached = np.flatnonzero(raw.reshape(-1) >= level.flat_thresholds)
+    if reached.size == 0:
+        return None
+    kept = np.unique(reached // classes)
+    raw, geometry = raw[kept], _columns(outputs, level.geometry, 4)[kept]
+    return raw >= level.thresholds, _logits(raw, level.scores), _real(geometry, level.geometry), level.base[kept]
 
 
 class _Ready:
@@ -202,7 +212,7 @@ def _levels(bundle: Bundle, decode: Decode, calibration: LabelCalibration) -> li
     levels = []
     for score in scores:
         box = next((each for each in geometry if each.stride == score.stride), geometry[0])
-        base = _cell_centres(score) if decode.anchors is None else anchor_grid(decode.anchors, card)
+        base = _cells(score) if decode.anchors is None else anchor_grid(decode.anchors, card)
         for spec, values in ((score, len(card.labels)), (box, 4)):
             if spec.channels is None:
                 fits = int(np.prod(spec.shape)) == len(base) * values
@@ -214,14 +224,16 @@ def _levels(bundle: Bundle, decode: Decode, calibration: LabelCalibration) -> li
                     f"expected {len(base)} cells × {values} values in {spec.name!r} ({spec.role}), got "
                     f"{list(spec.shape)}, channels {spec.channels or 'all'}, in the card of {bundle.path}"
                 )
-        levels.append(_Level(score, box, calibration.raw_thresholds(score), base))
+        thresholds = calibration.raw_thresholds(score)
+        levels.append(_Level(score, box, thresholds, np.tile(thresholds, len(base)), base))
     return levels
 
 
-def _cell_centres(spec: Output) -> Floats:
+def _cells(spec: Output) -> Floats:
     _, rows, columns, _ = spec.shape
-    y, x = np.mgrid[0:rows, 0:columns]
-    return np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1).astype(np.float32) * np.float32(spec.stride)
+    y, x = np.mgrid[0:rows, 0:columns] + 0.5
+    side = np.ones(x.size)
+    return np.stack([x.ravel(), y.ravel(), side, side], axis=1).astype(np.float32) * np.float32(spec.stride)
 
 
 def anchor_grid(anchors: Anchors, card: Card) -> Floats:

@@ -258,12 +258,14 @@ class CommandApplied(Body, frozen=True, kw_only=True, tag="command_applied"):
 class Resume(Body, frozen=True, kw_only=True, tag="resume"):
     """On every connection: where this device stands, so that the hub can go on from there.
 
-    command_epoch, command_seq: of the last command that was dealt with; null and 0 for none. last_seq: of its events.
-    acknowledged_to: the hub has acknowledged every event up to this one; what it lacks of them it has lost.
+    command_epoch, command_seq, command_sha256 (over the whole message): of the last command that was dealt with; null,
+    0 and null for none. last_seq: of its events. acknowledged_to: the hub has acknowledged every event up to this one;
+    what it lacks of them it has lost.
     """
 
     command_epoch: Epoch | None
     command_seq: Count
+    command_sha256: Sha256 | None
     epoch: Epoch
     last_seq: Count
     acknowledged_to: Count

@@ -25,14 +25,14 @@ SCHEMA_VERSION = 1
 _COUNT = "SELECT count(*) FROM events"
 MAX_BYTES_MIN = 256 * 1024
 
-# AUTOINCREMENT: a plain integer key gives numbers out again once the table is empty. The indexes have all that a status
-# asks for, many times a second, so that it reads no row: a row drags its sealed message along. acknowledged_at is
-# always null in the first, and SQLite looks a row up for it all the same unless it is there.
+# The indexes have all that a status asks for, many times a second, so that it reads no row: a row drags its sealed
+# message along. acknowledged_at is always null in the first, and SQLite looks a row up for it all the same unless it is
+# there. Every index is another page that each append brings to the disk; so an event_id, which is random, has none.
 SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id TEXT NOT NULL UNIQUE,
+    seq INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL,
     priority TEXT NOT NULL CHECK (priority IN ('urgent', 'live', 'backlog')),
     message BLOB NOT NULL,
     message_sha256 TEXT NOT NULL,
@@ -182,6 +182,7 @@ def claim(connection: apsw.Connection, device: str) -> str:
             [
                 ("device", device),
                 ("epoch", os.urandom(16).hex()),
+                ("last_seq", "0"),
                 ("last_hash", FIRST_PREVIOUS),
                 ("response_epoch", os.urandom(16).hex()),
                 ("last_response_hash", FIRST_PREVIOUS),
@@ -210,9 +211,8 @@ def put_fact(connection: apsw.Connection, name: str, value: str) -> None:
 
 
 def last_seq(connection: apsw.Connection) -> int:
-    """The highest seq ever given out to an event in this file."""
-    seq: int | None = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get
-    return seq or 0
+    """The highest seq ever given out to an event in this file: kept apart, since rows are freed."""
+    return int(fact(connection, "last_seq"))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from edge.errors import ConfigError, StoreError
 from hub import commanding, withdrawal
-from hub.database import DATABASE_FILE, open_database
+from hub.database import DATABASE_FILE, is_on_server, open_database
 from hub.lock import sole
 from hub.schema import chains, devices
 
@@ -36,6 +36,7 @@ def backup(directory: Path, file: Path) -> int:
 
     Raises ConfigError where there is no hub, StoreError where the file cannot be written or is there already.
     """
+    _require_file(directory)
     engine = open_database(directory)
     part = file.with_name(file.name + ".part")
     try:
@@ -44,6 +45,9 @@ def backup(directory: Path, file: Path) -> int:
             raise FileExistsError(f"{file} is there already")
         with closing(sqlite3.connect(directory / DATABASE_FILE)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
+            # Whoever puts this back by hand lacks again what has come since it was asked for.
+            target.execute("UPDATE chains SET asked_from = NULL")
+            target.commit()
             reached = target.execute("SELECT device, epoch, whole_to FROM chains").fetchall()
             count: int = target.execute("SELECT count(*) FROM events").fetchone()[0]
         _to_disk(part)
@@ -65,6 +69,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
 
     Raises ConfigError for a file that is no backup, AlreadyRunningError, StoreError.
     """
+    _require_file(directory)
     _require_backup(file)
     with sole(directory):
         path = directory / DATABASE_FILE
@@ -108,6 +113,14 @@ def _ask_for_the_rest(connection: sa.Connection, now: datetime) -> int:
 def _erased(engine: sa.Engine) -> int:
     with engine.connect() as connection:
         return int(connection.exec_driver_sql("SELECT coalesce(sum(erased), 0) FROM tombstones").scalar_one())
+
+
+def _require_file(directory: Path) -> None:
+    if is_on_server(directory):
+        raise ConfigError(
+            f"expected a hub with an SQLite file in {directory}, got one on PostgreSQL: use pg_dump and pg_restore; "
+            "what devices sent since is asked for again when they connect"
+        )
 
 
 def _require_backup(file: Path) -> None:

@@ -45,7 +45,7 @@ def read(connection: sa.Connection, device: str, epoch: str) -> Chain:
 def keep(connection: sa.Connection, chain: Chain, **changes: object) -> None:
     """Store this chain with these changes."""
     row = {**vars(chain), **changes}
-    statement = upsert(chains).values(row)
+    statement = upsert(connection, chains).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=[chains.c.device, chains.c.epoch], set_=row))
 
 
@@ -78,7 +78,7 @@ def advance(connection: sa.Connection, device: str, epoch: str, at: datetime) ->
 def note_reconciliation(connection: sa.Connection, device: str, epoch: str, body: Reconcile) -> None:
     """Keep what the device said at the end of a day; `hub/reconcile.py` holds it against what is here."""
     row = {"device": device, "epoch": epoch, "last_seq": body.last_seq, "first_seq": body.first_seq}
-    statement = upsert(reconciliations).values(row | {"last_hash": body.last_hash, "at": body.at})
+    statement = upsert(connection, reconciliations).values(row | {"last_hash": body.last_hash, "at": body.at})
     connection.execute(statement.on_conflict_do_nothing())
     chain = read(connection, device, epoch)
     keep(connection, chain, told_to=max(chain.told_to, body.last_seq))
@@ -91,7 +91,7 @@ def note_unheld(
     for first, last in lacking:
         for start, end in missing_in(connection, device, epoch, first, last):
             row = {"device": device, "epoch": epoch, "first_seq": start, "last_seq": end}
-            connection.execute(upsert(unheld).values(row).on_conflict_do_nothing())
+            connection.execute(upsert(connection, unheld).values(row).on_conflict_do_nothing())
             detail = f"events {start} to {end} of epoch {epoch}: the hub lacks them, and the device holds them no more"
             alarm(connection, "events_lost", device, at, detail, end - start + 1)
     advance(connection, device, epoch, at)

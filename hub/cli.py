@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     init = actions.add_parser("init", help="make a hub: its keys and its database, in a new folder")
     init.add_argument("directory", type=Path, metavar="DIR")
+    init.add_argument(
+        "--database-url-file",
+        type=Path,
+        metavar="FILE",
+        help="a file with postgresql+psycopg://user:password@host/database of a new database; default: SQLite in DIR",
+    )
 
     device = actions.add_parser("device", help="the registry of devices")
     registry = device.add_subparsers(dest="device_action", metavar="ACTION", required=True)
@@ -45,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Raises DermedgeError; the command turns it into one line and an exit code."""
     match arguments.hub_action:
         case "init":
-            return _init(arguments.directory)
+            return _init(arguments.directory, arguments.database_url_file)
         case "device" if arguments.device_action == "add":
             return _device_add(arguments.dir, arguments.file)
         case "device":
@@ -62,14 +68,15 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, required=True, metavar="DIR", help="the hub's folder")
 
 
-def _init(directory: Path) -> int:
+def _init(directory: Path, url_file: Path | None) -> int:
     from edge.clock import SystemClock
     from hub import database, keys
 
-    keys.refuse_existing(directory, (*keys.KEY_FILES, database.DATABASE_FILE))
+    url = None if url_file is None else _read_url(url_file)
+    keys.refuse_existing(directory, (*keys.KEY_FILES, database.DATABASE_FILE, database.URL_FILE))
     written = keys.create(directory, SystemClock())
     try:
-        path = database.create(directory)
+        path = database.create(directory, url)
     except BaseException:
         keys.remove(written)  # keys without a database are no hub, and would refuse the next try
         raise
@@ -79,6 +86,16 @@ def _init(directory: Path) -> int:
     print(f"{escrow}    secret: move escrow-private.json offline now; it opens events if this hub's key is lost")
     print(f"{path}    database")
     return 0
+
+
+def _read_url(file: Path) -> str:
+    """From a file, since others see a command's arguments."""
+    from edge.errors import ConfigError
+
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"expected a database's URL in {file}; {error}") from error
 
 
 def _device_add(directory: Path, file: Path) -> int:

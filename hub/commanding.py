@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge import failpoints
 from edge.chain import Chain as SealingChain
 from edge.clock import uuid7
-from edge.events import CommandApplied, CommandBody, ResendFrom, Resume
-from edge.sealing import DeviceKeys
+from edge.events import CommandApplied, CommandBody, ResendFrom, Resume, Tombstone
+from edge.sealing import DeviceKeys, sha256
 from edge.wire import FIRST_PREVIOUS, decode, encode
 from hub import chains
 from hub.database import upsert
 from hub.quarantine import alarm
-from hub.schema import commands, devices, links
+from hub.schema import commands, devices, links, tombstones
 
 RESEND_AFTER = timedelta(seconds=30)
 SENT_AT_ONCE = 16
@@ -136,8 +136,8 @@ def answered(connection: sa.Connection, device: str, body: CommandApplied, at: d
 def resumed(connection: sa.Connection, device: str, body: Resume, at: datetime) -> None:
     """A device has connected: what it did not answer goes again; what the hub lacks of its events is asked for."""
     link = _link(connection, device)
-    if body.command_epoch == link["command_epoch"] and body.command_seq > link["command_seq"]:
-        _log.warning("device %s has done more commands than this hub knows of: a backup was put back", device)
+    if body.command_epoch == link["command_epoch"] and not _knows(connection, device, body):
+        _log.warning("device %s has done a command that this hub does not know of: a backup was put back", device)
         begin_anew(connection, device)
     waits = commands.c.device == device, commands.c.answered_at.is_(None)
     connection.execute(sa.update(commands).where(*waits).values(sent_at=None))
@@ -149,6 +149,16 @@ def resumed(connection: sa.Connection, device: str, body: Resume, at: datetime) 
         ask_again(connection, device, body.epoch, lacks, at)
         detail = f"events {lacks} to {body.acknowledged_to} of epoch {body.epoch} at most: they are asked for again"
         alarm(connection, "events_missing", device, at, detail)
+    _tell_of_the_withdrawn(connection, device, at)
+
+
+def _tell_of_the_withdrawn(connection: sa.Connection, device: str, now: datetime) -> None:
+    """To a device that was registered since they withdrew."""
+    mine = commands.c.device == device, commands.c.type == "tombstone"
+    told = {body["participant"] for body in connection.execute(sa.select(commands.c.body).where(*mine)).scalars()}
+    for participant in connection.execute(sa.select(tombstones.c.participant)).scalars().all():
+        if participant not in told:
+            queue(connection, device, Tombstone(at=now, participant=participant), now)
 
 
 def begin_anew(connection: sa.Connection, device: str) -> None:
@@ -168,6 +178,13 @@ def listed(engine: sa.Engine) -> Sequence[sa.RowMapping]:
         return connection.execute(query).mappings().all()
 
 
+def _knows(connection: sa.Connection, device: str, body: Resume) -> bool:
+    """Whether the command that this device did last is the one that this hub has under its number."""
+    same = commands.c.device == device, commands.c.epoch == body.command_epoch, commands.c.seq == body.command_seq
+    message = connection.execute(sa.select(commands.c.message).where(*same)).scalar_one_or_none()
+    return message is not None and sha256(message) == body.command_sha256
+
+
 def generations(connection: sa.Connection, names: Sequence[str]) -> Mapping[str, int]:
     """Of these devices, those that were ever asked to send again."""
     rows = connection.execute(sa.select(links.c.device, links.c.generation).where(links.c.device.in_(names)))
@@ -179,6 +196,6 @@ def _link(connection: sa.Connection, device: str) -> Mapping[str, Any]:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         values = {"generation": 0, "command_epoch": os.urandom(16).hex(), "command_seq": 0}
-        connection.execute(upsert(links).values(device=device, command_hash=FIRST_PREVIOUS, **values))
+        connection.execute(upsert(connection, links).values(device=device, command_hash=FIRST_PREVIOUS, **values))
         row = connection.execute(query).mappings().one()
     return dict(row)

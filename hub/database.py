@@ -1,24 +1,43 @@
-"""Opening the hub's database, one SQLite file in the hub's folder."""
+"""Opening the hub's database: one SQLite file in the hub's folder, or a PostgreSQL that a file there names.
+
+Everything else in hub/ is written for both, in SQLAlchemy Core. On both one transaction writes at a time, and its
+commit is on the disk when it returns: what is acknowledged stays.
+"""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
 from hub.schema import metadata
 
 DATABASE_FILE = "hub.db"
+URL_FILE = "database.url"
+"""One line, `postgresql+psycopg://user:password@host/database`; 0600, because of the password."""
+WRITER_LOCK = 5_037
+"""PostgreSQL's advisory lock for the one writer; any number that nobody else takes in this database."""
 BUSY_TIMEOUT_MS = 5000
+_OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,  # an error's text goes to the log, and parameters are what was opened
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
 
 
-def create(directory: Path) -> Path:
-    """A new database with all tables, readable by its owner only: it holds opened events. Raises StoreError."""
+def create(directory: Path, url: str | None = None) -> Path:
+    """A new database with all tables, readable by its owner only: it holds opened events; the file that stands for it.
+
+    url: of an empty PostgreSQL database, for SQLite none. Raises StoreError, ConfigError.
+    """
+    if url is not None:
+        return _create_on_server(directory, url)
     path = directory / DATABASE_FILE
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -28,26 +47,45 @@ def create(directory: Path) -> Path:
     return path
 
 
-def _create_tables(directory: Path) -> None:
-    """In the new and empty file; removes it where that fails."""
-    engine = open_database(directory)
+def _create_on_server(directory: Path, url: str) -> Path:
+    path = directory / URL_FILE
     try:
-        with engine.begin() as connection:
-            metadata.create_all(connection)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(url + "\n")
+        _create_tables(directory)
+    except (OSError, sa.exc.SQLAlchemyError) as error:
+        raise StoreError(f"expected to write a new database at the server that {path} names; {error}") from error
+    return path
+
+
+def _create_tables(directory: Path) -> None:
+    """In the new and empty database; removes its file where that fails."""
+    try:
+        engine = open_database(directory)
+        try:
+            with engine.begin() as connection:
+                metadata.create_all(connection, checkfirst=False)
+        finally:
+            engine.dispose()
     except BaseException:
-        engine.dispose()
-        for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
+        for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", URL_FILE):
             (directory / name).unlink(missing_ok=True)
         raise
-    engine.dispose()
+
+
+def is_on_server(directory: Path) -> bool:
+    """Whether the hub in this folder keeps its events in PostgreSQL."""
+    return (directory / URL_FILE).is_file()
 
 
 def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     """The engine of the database in this folder. Raises ConfigError where there is none.
 
-    A reader never waits for a writer, nor the other way round (WAL). A writer's commit is on the disk (synchronous
-    FULL) when it returns, and its transaction takes the write lock at once.
+    A reader never waits for a writer, nor the other way round. A writer's commit is on the disk when it returns, and
+    its transaction takes the write lock at once.
     """
+    if is_on_server(directory):
+        return _open_on_server(directory / URL_FILE, read_only=read_only)
     path = (directory / DATABASE_FILE).absolute()
     if not path.is_file():
         raise ConfigError(f"expected a hub's database at {path}, found none: make a hub with `dermedge hub init DIR`")
@@ -66,9 +104,7 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
         "sqlite+pysqlite://",
         creator=connect,
         poolclass=sa.pool.QueuePool,
-        hide_parameters=True,  # an error's text goes to the log, and parameters are what was opened
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
-        json_deserializer=msgspec.json.decode,
+        **_OPTIONS,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -89,8 +125,47 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     return engine
 
 
+def _open_on_server(file: Path, *, read_only: bool) -> sa.Engine:
+    try:
+        url = sa.make_url(file.read_text().strip())
+        if url.drivername != "postgresql+psycopg":
+            raise ValueError(f"got {url.drivername}")
+        waiting = {"connect_timeout": BUSY_TIMEOUT_MS // 1000}
+        engine = sa.create_engine(url, connect_args=waiting, pool_pre_ping=True, **_OPTIONS)
+    except (OSError, ValueError, sa.exc.ArgumentError) as error:
+        raise ConfigError(f"expected postgresql+psycopg://user@host/database in {file}; {error}") from error
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"expected psycopg for the database that {file} names: install dermedge[postgres]") from error
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if read_only:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return
+        # Whatever the server's own settings are: a commit that returns is on the disk, and one writes at a time.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+    return engine
+
+
+def erase_for_good(connection: sa.Connection) -> None:
+    """In this transaction, before anything is erased: what goes is overwritten too."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
+
 def empty_log(engine: sa.Engine) -> None:
-    """Bring SQLite's log to nothing: it holds what was erased from the tables. Left as it is while somebody reads."""
+    """After erasing: bring SQLite's log to nothing, for it holds what was erased; left as it is while somebody reads.
+
+    PostgreSQL overwrites dead rows when it vacuums, and its own log when it wraps around; archives of that are the
+    clinic's to keep as the database.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
+            server.exec_driver_sql("VACUUM events, findings, encounters")
+        return
     connection = engine.raw_connection()
     try:
         connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -104,6 +179,8 @@ def passes(error: Exception) -> bool:
     False where what it was given is at fault. A value that cannot be bound is a StatementError that is no DBAPIError.
     """
     if isinstance(error, sa.exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
         at_fault = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.InterfaceError, sa.exc.ProgrammingError)
         return not isinstance(error, at_fault)
     return isinstance(error, (sa.exc.TimeoutError, OSError))
@@ -114,9 +191,9 @@ def in_short(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error)
 
 
-def upsert(table: sa.Table) -> sqlite.Insert:
-    """An INSERT that knows ON CONFLICT."""
-    return sqlite.insert(table)
+def upsert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, in this connection's dialect."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _inode(path: Path) -> int:

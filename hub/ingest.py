@@ -106,9 +106,12 @@ class Ingest:
         self._parts.engine.dispose()
 
     def _run(self) -> None:
-        self._persist(self._begin)
+        has_begun = False
         while not self._stopping.is_set():
             try:
+                if not has_begun:
+                    self._persist(self._begin)
+                    has_begun = True
                 self._step()
             except Exception as error:  # noqa: BLE001  (not acknowledged, so it comes again; the thread lives on)
                 # Where, and never the error's own text: it may quote what was opened.

@@ -59,7 +59,7 @@ def store_responses(connection: sa.Connection, opened: Sequence[Opened]) -> None
             "detail": body.detail,
             "received_at": at,
         }
-        connection.execute(upsert(responses).values(row).on_conflict_do_nothing())
+        connection.execute(upsert(connection, responses).values(row).on_conflict_do_nothing())
 
 
 def _finding(connection: sa.Connection, opened: Opened, finding: Finding) -> None:
@@ -85,8 +85,8 @@ def _finding(connection: sa.Connection, opened: Opened, finding: Finding) -> Non
         "frame_sequence": finding.frame_sequence,
         "observations": finding.observations,
     }
-    result = connection.execute(upsert(findings).values(row).on_conflict_do_nothing())
-    if result.rowcount == 0:
+    statement = upsert(connection, findings).values(row).on_conflict_do_nothing().returning(findings.c.finding_id)
+    if connection.execute(statement).first() is None:
         detail = f"finding {finding.finding_id} came in a second event, {opened.header.event_id}; it counts once"
         alarm(connection, "finding_repeated", opened.device.device, opened.arrival.received_at, detail)
 
@@ -99,7 +99,7 @@ def _encounter(connection: sa.Connection, opened: Opened, encounter: Encounter, 
         "cohort": encounter.cohort,
         "wave": encounter.wave,
     }
-    statement = upsert(encounters).values(row | known)
+    statement = upsert(connection, encounters).values(row | known)
     keys = [encounters.c.encounter_id, encounters.c.device]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=known))
 
@@ -126,4 +126,4 @@ def _refusal(connection: sa.Connection, opened: Opened, refusal: Refusal) -> Non
         "reason": refusal.reason,
         "at": refusal.at,
     }
-    connection.execute(upsert(refusals).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(connection, refusals).values(row).on_conflict_do_nothing())

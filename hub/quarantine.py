@@ -70,7 +70,9 @@ def release_strangers(connection: sa.Connection, message_sha256s: Sequence[str])
 def alarm(connection: sa.Connection, kind: str, device: str, at: datetime, detail: str, count: int = 1) -> None:
     """Count an alarm up; `device` is "" where it is not registered."""
     cut = detail[:DETAIL_CHARACTERS_MAX]
-    statement = upsert(alarms).values(kind=kind, device=device, first_at=at, last_at=at, count=count, detail=cut)
+    statement = upsert(connection, alarms).values(
+        kind=kind, device=device, first_at=at, last_at=at, count=count, detail=cut
+    )
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[alarms.c.kind, alarms.c.device],

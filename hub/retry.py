@@ -6,6 +6,7 @@ import logging
 
 import sqlalchemy as sa
 
+from hub.database import passes
 from hub.keys import HubIdentity
 from hub.opening import Arrival, Opened, open_message
 from hub.registry import Registry
@@ -34,7 +35,10 @@ def retry_held(engine: sa.Engine, store: Store, registry: Registry, identity: Hu
             continue
         try:
             outcomes = store.write([opened])
-        except sa.exc.IntegrityError:
+        except Exception as error:
+            if passes(error):
+                raise
+            _log.warning("a message in quarantine cannot be stored: %s", type(error).__name__)
             continue
         if any(each.outcome == "stored" for each in outcomes) or opened.header.kind == "response":
             with engine.begin() as connection:

@@ -103,7 +103,7 @@ class Store:
                 alarm(connection, one.kind, one.device, one.at, one.detail, one.count)
             row = {**vars(state), "problem": state.problem[:200]}
             connection.execute(
-                upsert(ingest_state)
+                upsert(connection, ingest_state)
                 .values(id=1, **row)
                 .on_conflict_do_update(index_elements=[ingest_state.c.id], set_=row)
             )
@@ -259,7 +259,7 @@ def _note_report(connection: sa.Connection, each: DeviceReport) -> None:
     if spoke and not each.retained:
         row["last_seen_at"] = each.received_at
     connection.execute(
-        upsert(device_states)
+        upsert(connection, device_states)
         .values(device=each.device.device, **row)
         .on_conflict_do_update(index_elements=[device_states.c.device], set_=row)
     )

@@ -21,7 +21,7 @@ from edge.errors import StoreError, UsageError
 from edge.events import Tombstone
 from edge.wire import Participant, Time
 from hub import commanding
-from hub.database import empty_log, upsert
+from hub.database import empty_log, erase_for_good, upsert
 from hub.opening import Opened
 from hub.projection import project
 from hub.schema import commands, devices, encounters, events, findings, tombstones
@@ -93,10 +93,10 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
     erased = {participant: row.erased for participant, row in known.items()}
     for participant in listed.keys() - known.keys():
         with engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            erase_for_good(connection)
             count = erase(connection, participant)
             row = {"participant": participant, "at": listed[participant], "erased": count}
-            connection.execute(upsert(tombstones).values(row).on_conflict_do_nothing())
+            connection.execute(upsert(connection, tombstones).values(row).on_conflict_do_nothing())
             for device in connection.execute(sa.select(devices.c.device)).scalars().all():
                 commanding.queue(connection, device, Tombstone(at=now, participant=participant), now)
         erased[participant] = count

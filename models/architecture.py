@@ -6,7 +6,8 @@ PAD_VALUE = 114
 """Pixel value of the letterbox's bars."""
 MEAN, STD = 127.0, 128.0
 """A pixel value v of 0..255 goes in as (v - MEAN) / STD."""
-NMS_IOU = 0.5
+NMS_IOU, VOTE_IOU = 0.4, 0.5
+"""From where boxes are of one lesion, and from where they have a say in where it lies (models/tried_inference.toml)."""
 PYRAMID_CHANNELS = 96
 HEAD_KERNEL = 5
 STEM_CHANNELS = 32

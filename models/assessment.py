@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.skin_tone import BINS, UNKNOWN
+from convert.pictures.skin_tone import BINS, UNKNOWN
 from edge.bundle import Card
 from models import failures, figures, intervals, score_calibration, thresholds
 from models.data import LABELS

@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from convert.skin_tone import UNKNOWN, ita_bin, ita_deg
+from convert.pictures.skin_tone import UNKNOWN, ita_bin, ita_deg
+from edge import decode, detect, preprocess, tiles
 from edge.bundle import Bundle, Card
 from edge.detect import Detection
 from edge.frame import Pixels
+from models.fingerprint import fingerprint
 from models.matching import Found
 from models.picture_sets import PictureSet
 
@@ -31,7 +33,7 @@ class Looks(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """A set with its detections and, picture by picture, the bin of its skin's tone (convert.skin_tone)."""
+    """A set with its detections and, picture by picture, the bin of its skin's tone (convert.pictures.skin_tone)."""
 
     pictures: PictureSet
     found: list[Found]
@@ -52,9 +54,10 @@ class Model:
 
 
 def key_of(content: bytes, card: Card, tiled: bool = False) -> str:
-    """What detections depend on, thresholds left out: they are all kept."""
+    """What detections depend on, thresholds left out: they are all kept. The device's code is a part of it."""
     calibrations = [msgspec.to_builtins(label.calibration) for label in card.labels]
-    told = f"{calibrations} {msgspec.to_builtins(card.decode)} {tiled}"
+    code = fingerprint(preprocess, decode, detect, *([tiles] if tiled else []))
+    told = f"{calibrations} {msgspec.to_builtins(card.decode)} {tiled} {code}"
     return hashlib.sha256(content + told.encode()).hexdigest()[:16]
 
 
@@ -115,6 +118,6 @@ def of_bundle(bundle: Bundle, tiled: bool = False) -> Model:
 
         settings = Detect(score_threshold=0.0)
         detector = Detector(bundle, Inference(threads=1), settings)
-        return TiledDetector(detector, settings) if tiled else detector
+        return TiledDetector(detector) if tiled else detector
 
     return Model(key_of(bundle.model, bundle.card, tiled), made)

@@ -37,7 +37,7 @@ def models_of(shipped: Bundle, weights: Path) -> dict[str, tuple[Model, Model]]:
 
     @cache
     def twin() -> Bundle:
-        from convert.quantize import to_float
+        from convert.sources.keras import to_float
         from models.export import card_for
         from models.graph import build, load_weights
 

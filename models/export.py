@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 
 from convert.description import Description, Picture
 from convert.errors import GateFailedError
-from convert.evaluation import read_evaluation
-from convert.gate import run_gate
-from convert.gate_result import GateResult
+from convert.gate import Gate
+from convert.gate.result import GateResult
 from convert.inferred import complete
-from convert.quantize import to_float
-from convert.quantizer import quantize
-from convert.recipes import Recipe
+from convert.pictures.evaluation import read_evaluation
+from convert.quantise.quantizer import quantize
+from convert.quantise.recipes import Recipe
+from convert.sources.keras import to_float
 from convert.tensors import interface
 from edge import bundle
 from edge.bundle import Bundle, Card, Decode, Input, Label, Output, Source
 from models import calibration, choices, data, thresholds
-from models.architecture import INPUT_PX, MEAN, NMS_IOU, PAD_VALUE, STD
+from models.architecture import INPUT_PX, MEAN, NMS_IOU, PAD_VALUE, STD, VOTE_IOU
 from models.graph import Weights, build, load_weights, mac
 
 WEIGHTS = Path(__file__).parent / "weights" / "lesion-320.npz"
@@ -130,7 +130,7 @@ def card_for(content: bytes, limits: tuple[float, ...], macs: int, parameters: i
             pad_value=PAD_VALUE,
         ),
         outputs=tuple(sorted(described, key=lambda each: (each.stride, each.role))),
-        decode=Decode(kind="distances", nms_iou=NMS_IOU),
+        decode=Decode(kind="distances", nms_iou=NMS_IOU, vote_iou=VOTE_IOU),
         labels=tuple(Label(name, limit) for name, limit in zip(data.LABELS, limits, strict=True)),
         recipe=RECIPE.name if source.dtype == "int8" else "float",
         recipe_detail=msgspec.to_builtins(RECIPE) if source.dtype == "int8" else {},
@@ -182,10 +182,10 @@ def judge(converted: Bundle, weights: Weights) -> GateResult:
     content = to_float(build(weights))
     plain = Bundle(Path(), card_for(content, (0.5,) * len(data.LABELS), 0, 0), content)
     picture = Picture(mean=MEAN, std=STD, pad_value=PAD_VALUE)
-    decode = Decode(kind="distances", nms_iou=NMS_IOU)
+    decode = Decode(kind="distances", nms_iou=NMS_IOU, vote_iou=VOTE_IOU)
     described = complete(Description(task="detection", labels=data.LABELS, input=picture, decode=decode), content)
     evaluation = read_evaluation(data.data_dir() / "boxes.csv", described, split="val")
-    return run_gate(described, plain, converted, evaluation)
+    return Gate(described, plain, evaluation).judge(converted)
 
 
 def export(target: Path, weights: Weights) -> Card:

@@ -125,7 +125,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
-    from convert.quantize import interface, to_float
+    from convert.sources.keras import to_float
+    from convert.tensors import interface
 
     model = build()
     content = to_float(model)

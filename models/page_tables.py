@@ -235,3 +235,25 @@ def failures(card: Card) -> list[str]:
                     reasons = ", ".join(f"{reason} {count}" for reason, count in counts_of.items())
                     rows.append([f"`{name}`", split, sort, str(sum(counts_of.values())), reasons])
     return table(("what", "split", "", "number", "by reason (int8, the card's thresholds, IoU 0.5)"), rows)
+
+
+def tried_inference(told: Part) -> list[str]:
+    """What else was made of the network's output, by what it is compared with."""
+    lines: list[str] = []
+    for name, base in told["bases"].items():
+        rows = [row for row in told["tried"] if row["base"] == name]
+        if not rows:
+            continue
+        figures = list(rows[0]["effect"])
+        own = [f"*{base['told']}*", *(f"{base[figure]:.3f}" for figure in figures), "1", ""]
+        body = [
+            [row["change"], *(_off_within(row["effect"][figure]) for figure in figures),
+             f"{row['looks'] / base['looks']:.1f}", "yes" if row["kept"] else "no"]
+            for row in rows
+        ]  # fmt: skip
+        lines += table(("change", *figures, "time", "kept"), [own, *body])
+    return lines
+
+
+def _off_within(values: Sequence[float]) -> str:
+    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*values)

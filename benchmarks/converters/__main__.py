@@ -1,7 +1,8 @@
 """`python -m benchmarks.converters`: run rows of the converter's tables one by one, and write the page from them.
 
 python -m benchmarks.converters list
-python -m benchmarks.converters run [ROW …]      # none: all; minutes each
+python -m benchmarks.converters run [ROW …]      # none: all; minutes each; stored one by one
+python -m benchmarks.converters routes           # the three int8 files of EfficientNet-Lite0 beside each other
 python -m benchmarks.converters page             # docs/converter.md between its marks
 """
 
@@ -22,11 +23,16 @@ WORKING = ROOT / "build" / "converters"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.converters", description=__doc__)
-    parser.add_argument("what", choices=("list", "run", "page"))
+    parser.add_argument("what", choices=("list", "run", "routes", "page"))
     parser.add_argument("rows", nargs="*", metavar="ROW")
     arguments = parser.parse_args()
     if arguments.what == "page":
         page.write(ROOT / "docs" / "converter.md", read())
+        return 0
+    if arguments.what == "routes":
+        from benchmarks.converters import pictures, routes
+
+        store(routes=routes.compare(WORKING, pictures.boxes()))
         return 0
     from benchmarks.converters.row import run
     from benchmarks.converters.rows import ROWS
@@ -39,19 +45,21 @@ def main() -> int:
         print(f"{name} …", file=sys.stderr, flush=True)
         result = run(ROWS[name], WORKING / name)
         # Read again: rows may run in several processes.
-        kept = read() | {name: result}
-        ordered = {each: kept[each] for each in ROWS if each in kept}
-        RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        kept = read()["rows"] | {name: result}
+        store(rows={each: kept[each] for each in ROWS if each in kept})
         print(page.line(name, result), flush=True)
     return 0
 
 
 def read() -> dict[str, Any]:
-    """Results so far, by row."""
-    if not RESULTS.is_file():
-        return {}
-    table: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return table
+    """Results so far: `rows` by name, and `routes`."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    return {"rows": {}, "routes": {}} | kept
+
+
+def store(**changed: Any) -> None:
+    """These parts of the results in place of the old ones."""
+    RESULTS.write_text(json.dumps(read() | changed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -59,19 +59,39 @@ def quantizer(order: Order) -> None:
 
 
 def onnx2tf(order: Order) -> None:
-    """onnx2tf -oiqt with the calibration pictures, as pixels of 0 to 1 with its -cind mean and std left neutral."""
+    """onnx2tf -oiqt with the calibration pictures as they go in, its -cind mean and std left neutral."""
+    _onnx2tf(order, order.source)
+
+
+def onnx2tf_fixed(order: Order) -> None:
+    """The same, on a copy whose open batch was fixed and whose shapes were inferred anew, which -b 1 does not do."""
+    from convert.sources import onnx_worker
     from convert.sources.onnx import environment
 
+    fixed = order.made.with_suffix(".onnx")
+    shapes = {name: (1, *np.moveaxis(values[0], -1, 0).shape) for name, values in order.samples[0].items()}
+    words = [environment() / "bin" / "python", "-I", onnx_worker.__file__, "fix", order.source, json.dumps(shapes)]
+    subprocess.run([*map(str, words), str(fixed)], check=True)
+    _onnx2tf(order, fixed)
+
+
+def _onnx2tf(order: Order, source: Path) -> None:
+    from convert.sources.onnx import environment, last_line
+
     tools = environment() / "bin"
-    folder = order.made.parent / "onnx2tf"
+    folder = order.made.with_suffix("")
     folder.mkdir(exist_ok=True)
     np.save(folder / "calibration.npy", np.concatenate([next(iter(sample.values())) for sample in order.samples]))
     # It downloads this file where it does not find it.
     np.save(folder / "calibration_image_sample_data_20x128x128x3_float32.npy", np.zeros((20, 128, 128, 3), np.float32))
-    words = [str(tools / "onnx2tf"), "-i", str(order.source), "-o", "out", "-b", "1", "-oiqt", "-n"]
+    words = [str(tools / "onnx2tf"), "-i", str(source), "-o", "out", "-b", "1", "-oiqt", "-n"]
     words += ["-cind", "image", "calibration.npy", "[[[[0,0,0]]]]", "[[[[1,1,1]]]]"]
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(words, cwd=folder, env=os.environ | {"PATH": path}, check=True, stdout=sys.stderr)
+    done = subprocess.run(
+        words, cwd=folder, env=os.environ | {"PATH": path}, check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        sys.exit(last_line(done.stdout + done.stderr))
     (found,) = (folder / "out").glob("*_full_integer_quant.tflite")
     order.made.write_bytes(found.read_bytes())
 
@@ -91,6 +111,7 @@ TOOLS: dict[str, Callable[[Order], None]] = {
     "tensorflow": tensorflow,
     "ai-edge-quantizer": quantizer,
     "onnx2tf": onnx2tf,
+    "onnx2tf-fixed": onnx2tf_fixed,
     "litert-torch": litert_torch,
 }
 

@@ -8,18 +8,27 @@ from pathlib import Path
 from typing import Any
 
 Result = Mapping[str, Any]
+_ERROR_MAX = 110
 TOOLS = {
     "tensorflow": "`tf.lite.TFLiteConverter`, int8",
     "ai-edge-quantizer": "ai-edge-quantizer alone, `static_wi8_ai8`",
     "onnx2tf": "onnx2tf alone, `-oiqt`",
+    "onnx2tf-fixed": "onnx2tf alone, `-oiqt`, after the batch was fixed for it",
     "litert-torch": "litert-torch alone (float)",
 }
 
 
-def write(page: Path, results: Mapping[str, Result]) -> None:
+def write(page: Path, kept: Mapping[str, Any]) -> None:
     """Put each table between its marks, `<!-- NAME -->` and `<!-- end -->`."""
     text = page.read_text(encoding="utf-8")
-    for name, lines in (("models", models(results)), ("beside", beside(results)), ("machine", machines(results))):
+    results = kept["rows"]
+    tables = {
+        "models": models(results),
+        "beside": beside(results),
+        "machine": machines(results),
+        "routes": routes(kept["routes"]),
+    }
+    for name, lines in tables.items():
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not marks.search(text):
             raise ValueError(f"expected <!-- {name} --> … <!-- end --> in {page}")
@@ -38,14 +47,15 @@ def models(results: Mapping[str, Result]) -> list[str]:
     for result in results.values():
         ours = result["ours"]
         if not ours.get("gate"):
-            lines.append(f"| {result['title']} | {ours.get('error') or 'no result'} | | | | | | |")
+            lines.append(f"| {result['title']} | {_short(ours.get('error') or 'no result')} | | | | | | |")
             continue
         figure, difference = _figure(ours["gate"])
         model, speed = ours["model"], ours["latency"]
         lines.append(
-            f"| {result['title']} | {figure}{_repaired(ours)} | {difference} | {ours['float_bytes'] / 1e6:.2f} → "
-            f"{model['bytes'] / 1e6:.2f} | {model['mac'] / 1e6:,.0f} | {speed['ratio']:.2f} | "
-            f"{ours['seconds']:.0f} s | {ours['peak_memory_bytes'] / 1e6:,.0f} MB |"
+            f"| {result['title']} | {figure}{_repaired(ours)}{_verdict(ours)} | {difference} | "
+            f"{ours['float_bytes'] / 1e6:.2f} → {model['bytes'] / 1e6:.2f} | "
+            f"{model['mac'] / 1e6:,.0f} | {speed['ratio']:.2f} | {ours['seconds']:.0f} s | "
+            f"{ours['peak_memory_bytes'] / 1e6:,.0f} MB |"
         )
     return lines
 
@@ -66,6 +76,18 @@ def beside(results: Mapping[str, Result]) -> list[str]:
             figure = _figure(each["gate"])[0] if each.get("gate") else "–"
             size = f"{each['bytes'] / 1e6:.2f}" if each.get("bytes") else "–"
             lines.append(f"| {result['title']} | {tool} | {figure} | {size} | {each['seconds']:.0f} s | {said} |")
+    return lines
+
+
+def routes(result: Result) -> list[str]:
+    """Each pair of files of one network; empty where they were not compared."""
+    if not result:
+        return []
+    names = list(result["pairs"][0]["figures"])
+    lines = [f"| {result['pictures']} pictures | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for pair in result["pairs"]:
+        cells = " | ".join(f"{pair['figures'][name]:.4f}" for name in names)
+        lines.append(f"| {pair['first']} – {pair['second']} | {cells} |")
     return lines
 
 
@@ -101,25 +123,38 @@ def _figure(gate: Mapping[str, Any]) -> tuple[str, str]:
         spread = "" if first["low"] is None else f", {100 * first['low']:+.1f} to {100 * first['high']:+.1f}"
         told = f"{first['name']} {first['float_model']:.3f} → {first['converted']:.3f} ({gate['pictures']} pictures)"
         return told, f"{100 * first['difference']:+.2f}{spread}"
-    named = "; ".join(
-        f"{each['name']} {each['converted']:.3f}" for each in gate["figures"] if each["converted"] is not None
-    )
+    # A mean over a thousand labels is 0.000 whatever happened.
+    shown = {each["name"]: each["converted"] for each in gate["figures"] if each["converted"] is not None}
+    named = "; ".join(f"{name} {value:.3f}" for name, value in shown.items() if name != "mean probability difference")
     return f"agreement with float: {named} ({gate['pictures']} pictures)", "–"
 
 
 def _repaired(ours: Mapping[str, Any]) -> str:
-    kept = [step["what"] for step in (ours.get("steps") or [])[1:] if step["kept"]]
-    return f"; after {', '.join(kept)}" if kept else ""
+    # Of a layer's name, which has the whole path of its scopes, the last two parts.
+    kept = ", ".join(step["what"] for step in (ours.get("steps") or [])[1:] if step["kept"])
+    return "; after " + re.sub(r"(?:[\w.]+/)+(?=[\w.]+/)", "", kept) if kept else ""
+
+
+def _verdict(ours: Mapping[str, Any]) -> str:
+    return "" if ours["gate"]["passed"] else "; **the gate failed, no bundle**"
 
 
 def _ours_said(ours: Mapping[str, Any]) -> str:
     if ours["exit_code"]:
-        return f"exit {ours['exit_code']}: {ours.get('error') or ''}"
+        return f"exit {ours['exit_code']}: {_short(ours.get('error') or '')}"
     return "repaired, and said how" if _repaired(ours) else "gate passed"
+
+
+def _short(error: str) -> str:
+    """Of an error what fits a cell: the gate's figures stand beside it, a framework's graph says nothing here."""
+    text = error.partition(" (")[0] if error.startswith("gate: ") else error
+    text = text if len(text) <= _ERROR_MAX else f"{text[:_ERROR_MAX].rsplit(' ', 1)[0]} …"
+    return text.replace("|", "\\|")
 
 
 def _said(each: Mapping[str, Any]) -> str:
     if each.get("error"):
-        return f"exit {each['exit_code']}: {each['error']}" if each["exit_code"] else f"nothing; then: {each['error']}"
+        told = _short(each["error"])
+        return f"exit {each['exit_code']}: {told}" if each["exit_code"] else f"nothing; then: {told}"
     gate = each["gate"]
     return "nothing" + ("" if gate["passed"] else "; **our gate refuses its file**")

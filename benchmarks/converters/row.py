@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,14 +23,15 @@ from convert import sources
 from convert.cards import make_bundle
 from convert.description import Description, read_description
 from convert.errors import ConvertError
-from convert.evaluation import Evaluation, read_evaluation
 from convert.gate import Gate
-from convert.gate_result import GateResult
+from convert.gate.result import GateResult
 from convert.inferred import complete
-from convert.representative import Representative, read_representative
+from convert.pictures.evaluation import Evaluation, read_evaluation
+from convert.pictures.representative import Representative, read_representative
 from edge.errors import DermedgeError, printable
 
 Result = dict[str, Any]
+_ERROR_MAX = 400
 
 
 def run(row: Row, folder: Path) -> Result:
@@ -44,7 +46,8 @@ def run(row: Row, folder: Path) -> Result:
     words = [*DERMEDGE, "convert", str(source), "--calibration", str(calibration), "--describe", str(toml), "--json"]
     words += ["--out", str(folder / "bundle"), *row.options, *(["--eval", str(evaluation)] if evaluation else [])]
     done = children.run(words, environment())
-    told: Result = json.loads(done.stdout) if done.stdout else {"error": printable(done.last_line)}
+    told: Result = json.loads(done.stdout) if done.stdout else {"error": done.last_line}
+    told["error"] = clear(told.get("error") or "")
     ours = _cost(done) | {key: told.get(key) for key in ("ok", "error", "gate", "latency", "steps", "recipe", "model")}
     ours["float_bytes"] = (told.get("source") or {}).get("float_bytes")
     others = {}
@@ -54,6 +57,11 @@ def run(row: Row, folder: Path) -> Result:
     date = datetime.now(UTC).date().isoformat()
     machine = describe() | {"load_average": [load_before, round(os.getloadavg()[1], 1)]}
     return {"title": row.title, "date": date, "machine": machine, "ours": ours, "beside": others}
+
+
+def clear(text: str) -> str:
+    """An error as one line for the page: a path of this machine keeps its last part alone."""
+    return re.sub(r"(?<![\w.])(?:/[\w.+-]+)+/(?=[\w.+-])", "", printable(text))[:_ERROR_MAX]
 
 
 def _cost(done: Measured) -> Result:
@@ -89,12 +97,12 @@ class _Judge:
         order.write_text(json.dumps(self._order | {"made": str(made)}), encoding="utf-8")
         done = children.run(children.module("benchmarks.converters.beside", tool, str(order)), environment())
         if done.code != 0 or not made.is_file():
-            return _cost(done) | {"error": printable(done.last_line)[:300]}
+            return _cost(done) | {"error": clear(done.last_line)}
         content = made.read_bytes()
         try:
             verdict: GateResult = self._gate.judge(make_bundle(self._described, content))
         except DermedgeError as error:
-            return _cost(done) | {"bytes": len(content), "error": printable(str(error))[:300]}
+            return _cost(done) | {"bytes": len(content), "error": clear(str(error))}
         return _cost(done) | {"bytes": len(content), "gate": msgspec.to_builtins(verdict)}
 
 

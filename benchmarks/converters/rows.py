@@ -151,7 +151,7 @@ ROWS: dict[str, Row] = {
         networks.lite0_onnx,
         LITE0.format(labels=_labels(1000)),
         lambda _: (pictures.boxes(), None),
-        ("onnx2tf", "ai-edge-quantizer"),
+        ("onnx2tf", "onnx2tf-fixed", "ai-edge-quantizer"),
     ),
     "lite0-torch": Row(
         "EfficientNet-Lite0 (PyTorch)",

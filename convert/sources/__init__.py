@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from convert import health
 from convert.description import Description
 from convert.floatmodel import FloatModel, Kind
+from convert.sources import health
 from convert.sources.converted import Converted, described_shapes
 from convert.sources.kind import detect_kind, source_sha256
 
@@ -36,8 +36,8 @@ def load(
     kind = detect_kind(path)
     converted: Converted = importlib.import_module(SOURCES[kind]).convert(path, described_shapes(description))
     content, where = converted.tflite, str(path)
-    health.check_ops(content, where)
+    known = health.check_ops(content, where)
     health.check_interface(content, where)
     health.check_weights(content, converted.weight_count, where)
-    notes = (*converted.notes, *health.check_answers(content, converted.reference, where))
+    notes = (*converted.notes, *known, *health.check_answers(content, converted.reference, where))
     return FloatModel(content, kind, source_sha256(path), notes, clock() - began_s, converted.reference)

@@ -19,6 +19,7 @@ from convert.errors import ConvertError, MissingLibraryError
 from convert.floatmodel import Floats
 from convert.sources.converted import Shape
 from convert.sources.tidy import signature_names, tidy
+from edge.inference import engine_log
 
 INSTALL = "pip install 'dermedge[convert]'"
 
@@ -27,7 +28,8 @@ def import_tensorflow() -> Any:
     """TensorFlow, told to keep its notes to itself. Raises MissingLibraryError with what installs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import tensorflow as tf
+        with engine_log.notes_held_back():
+            import tensorflow as tf
     except ImportError as error:
         raise MissingLibraryError("Keras models and SavedModels", "TensorFlow", INSTALL) from error
     return tf
@@ -36,7 +38,7 @@ def import_tensorflow() -> Any:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """What frameworks print goes nowhere: stdout is data. Their warnings are about their own insides."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with engine_log.notes_held_back(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

@@ -38,6 +38,13 @@ def convert(path: Path, given: Shapes) -> Converted:
     return Converted(content, (*notes, *more), _weight_count(model), reference)
 
 
+def to_float(model: Any) -> bytes:
+    """A Keras model in memory, of fixed shapes, as a float .tflite: its own layers' names, and no check of any kind."""
+    tf = import_tensorflow()
+    with quiet():
+        return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
 def _load(path: Path) -> Any:
     import_tensorflow()
     import keras

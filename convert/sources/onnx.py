@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from convert import health
 from convert.errors import ConvertError, MissingLibraryError
 from convert.floatmodel import Floats, Named
-from convert.sources import onnx_worker
+from convert.sources import health, onnx_worker
 from convert.sources.converted import Converted, Shape, Shapes, fixed_shape, is_channels_first
 from convert.sources.matching import Order, inverse, match_outputs, orders, pairings
 from convert.sources.tidy import signature_names, tidy
@@ -105,7 +104,7 @@ def _inputs(described: Mapping[str, Any], given: Shapes) -> tuple[dict[str, Shap
 def _worker(python: Path, path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     done = _call([str(python), "-I", onnx_worker.__file__, *words], Path.cwd())
     if done.returncode != 0:
-        raise ConvertError(f"expected a sound ONNX model at {path}, got {_last_line(done.stderr)}")
+        raise ConvertError(f"expected a sound ONNX model at {path}, got {last_line(done.stderr)}")
     return done
 
 
@@ -117,7 +116,7 @@ def _onnx2tf(python: Path, folder: Path, keep: Sequence[str], path: Path) -> byt
     made = folder / "out" / "model_float32.tflite"
     if done.returncode != 0 or not made.is_file():
         raise ConvertError(
-            f"expected a model that onnx2tf converts at {path}, got {_last_line(done.stdout + done.stderr)}; where the "
+            f"expected a model that onnx2tf converts at {path}, got {last_line(done.stdout + done.stderr)}; where the "
             "model comes from PyTorch, `torch.export.save` and the .pt2 file are another way"
         )
     return made.read_bytes()
@@ -159,8 +158,10 @@ def _match(
     return best
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
     """The error in what a program printed: the last line that looks like one, or the last at all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line.partition(":")[0]]
-    return (errors or lines or ["nothing"])[-1][:300]
+    errors = [place for place, line in enumerate(lines) if "Error" in line.partition(":")[0]]
+    if errors and "Exception encountered" in lines[errors[-1]]:
+        errors[-1] += errors[-1] + 1 < len(lines)  # Keras says where on this line, and what on the next
+    return lines[errors[-1] if errors else -1][:300] if lines else "nothing"

@@ -13,6 +13,7 @@ import numpy as np
 
 from convert.errors import ConvertError
 from convert.graph import dtype_of, is_constant, op_name, pack_model, read_model, shape_of, text
+from convert.sources.fusing import fuse_activations
 from convert.tensors import make_interpreter
 
 _UNPACKING_OPS = frozenset({"DEQUANTIZE", "DENSIFY"})
@@ -42,6 +43,10 @@ def tidy(content: bytes, where: str, names: Mapping[str, str]) -> tuple[bytes, l
     for code in model.operatorCodes:  # old files have the second number alone, and ai-edge-quantizer reads the first
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     notes = _unpack_constants(model, content)
+    fused = fuse_activations(model)
+    if fused:
+        _drop_unused(model, graph)
+        notes.append(f"{fused} activations that stood alone became part of the op before them")
     for tensor in graph.tensors:
         _close_shape(tensor, where)
     _rename(graph, names)

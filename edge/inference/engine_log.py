@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _STDERR = 2
-_NOTE = b"INFO:"
+_NOTES = (b"INFO:", b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
+"""LiteRT's, and TensorFlow's in the converter."""
 
 
 @contextmanager
@@ -28,5 +29,5 @@ def notes_held_back() -> Iterator[None]:
             os.close(before)
             written.seek(0)
             for line in written:
-                if not line.startswith(_NOTE):
+                if not line.startswith(_NOTES):
                     os.write(_STDERR, line)

@@ -25,14 +25,16 @@ def test_the_page_is_what_the_results_say(tmp_path: Path) -> None:
 
 
 def test_every_row_has_been_run() -> None:
-    assert list(command.read()) == list(rows.ROWS)
+    kept = command.read()
+    assert list(kept["rows"]) == list(rows.ROWS)
+    assert len(kept["routes"]["pairs"]) == 6  # float and three routes, each with each
 
 
 def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "converter.md"
     path.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="<!-- models -->"):
-        page.write(path, {})
+        page.write(path, {"rows": {}, "routes": {}})
 
 
 def test_a_tool_that_says_nothing_is_told_from_one_that_refuses() -> None:

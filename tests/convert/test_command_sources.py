@@ -11,9 +11,9 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="the workshop's environment has TensorFlow")
 
-from convert.evaluation import read_evaluation  # noqa: E402
+from convert.gate.running import probabilities  # noqa: E402
 from convert.inferred import describe  # noqa: E402
-from convert.running import probabilities  # noqa: E402
+from convert.pictures.evaluation import read_evaluation  # noqa: E402
 from edge import bundle  # noqa: E402
 from tests.convert import colours, tiny  # noqa: E402
 from tests.convert.test_command import dermedge  # noqa: E402

@@ -125,6 +125,7 @@ def test_a_classifier_is_known_by_its_last_op() -> None:
         assert (whole.task, whole.outputs[0].role, whole.outputs[0].name) == ("classification", role, "scores")
         assert whole.input.shape == (1, 16, 16, 3)
         assert whole.input_ranges == {"image": (0.0, 1.0)}
+        assert whole.output_limits == {}  # a softmax sees differences, however large the logits
 
 
 def test_without_labels_nothing_is_known_but_tensors() -> None:

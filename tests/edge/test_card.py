@@ -47,6 +47,7 @@ def first_form(made: Card) -> dict[str, Any]:
     for label in table["labels"]:
         del label["calibration"]
     del table["calibration"]["weak"]
+    del table["decode"]["vote_iou"]
     if table["decode"]["anchors"]:
         for name in ("repeats", "order", "sides"):
             del table["decode"]["anchors"][name]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge.bundle import Label
+from edge.bundle import Decode, Label
 from edge.config import Detect
-from edge.detect import Decoder
+from edge.detect import Decoder, voted
 from edge.errors import BundleError
+from edge.frame import Box
 from edge.preprocess import Letterbox
 from tests.edge.cards import SCALE, anchor_bundle, bundle
 
@@ -66,6 +69,36 @@ def test_threshold_zero_keeps_all_and_one_keeps_none() -> None:
     raw = outputs({(1, 1): (6.0, -5.0, 16.0)})
     assert len(Decoder(bundle(), Detect(score_threshold=0.0)).decode(raw, WHOLE, (64, 64))) > 1
     assert Decoder(bundle(), Detect(score_threshold=1.0)).decode(raw, WHOLE, (64, 64)) == []
+
+
+VOTING = bundle(decode=Decode("distances", nms_iou=0.5, vote_iou=0.5))
+
+
+@pytest.mark.parametrize(("logit", "has_a_vote"), [(-2.0, True), (-4.0, True), (-5.0, False)])
+def test_what_scores_too_little_to_be_reported_moves_the_box_that_is(logit: float, has_a_vote: bool) -> None:
+    """Boxes of 52 px that the frame cuts, 12 px apart."""
+    raw = outputs({(1, 1): (2.0, -6.0, 28.0), (1, 2): (logit, -6.0, 28.0)})
+    [alone] = Decoder(bundle(), Detect()).decode(raw, WHOLE, (64, 64))
+    [found] = Decoder(VOTING, Detect()).decode(raw, WHOLE, (64, 64))
+    first, second = np.sqrt(1 / (1 + np.exp(-2.0))), np.sqrt(1 / (1 + np.exp(-logit)))
+    moved_px = 12 * second / (first + second) if has_a_vote else 0
+    assert found.box_px == pytest.approx(np.add(alone.box_px, (moved_px, 0, moved_px, 0)), abs=0.1)
+    assert (found.score, found.label) == (alone.score, alone.label)
+
+
+corners = st.tuples(*[st.floats(0, 40)] * 2, *[st.floats(41, 80)] * 2)
+
+
+@given(boxes=st.lists(st.tuples(corners, st.floats(2e-3, 1)), min_size=1, max_size=12), vote_iou=st.floats(0.1, 1))
+def test_a_vote_stays_among_the_boxes_that_agree(boxes: list[tuple[tuple[float, ...], float]], vote_iou: float) -> None:
+    edges = np.asarray([each for each, _ in boxes], np.float32)
+    scores = np.asarray([score for _, score in boxes], np.float32)
+    kept = np.asarray([int(scores.argmax())])
+    [placed] = voted(scores, edges, kept, vote_iou)
+    winner = Box(*map(float, edges[kept[0]]))
+    agree = np.asarray([each for each in edges if winner.iou(Box(*map(float, each))) >= vote_iou - 1e-5])
+    assert (placed >= agree.min(axis=0) - 1e-3).all()
+    assert (placed <= agree.max(axis=0) + 1e-3).all()
 
 
 def test_boxes_come_back_through_the_letterbox_and_stay_in_the_frame() -> None:

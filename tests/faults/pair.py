@@ -64,11 +64,11 @@ class WeatherPublisher(MemoryPublisher):
 class Pair:
     """`start_hub`, `start_device`; each may be stopped and started again on what it left."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None, **outbox: Any) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, url: str | None = None, **outbox: Any) -> None:
         self.folder, self.weather, self.clock = folder, Weather(), clock or SystemClock()
         self.broker_settings = config.Broker(host=f"pair-{next(NUMBERS)}")
         self.broker = MemoryBroker.named(f"{self.broker_settings.host}:{self.broker_settings.port}")
-        self.hub = make_hub(folder / "hub")
+        self.hub = make_hub(folder / "hub", url)
         identity.create(folder / "device", "village-3", "cam-1", self.hub / keys.PUBLIC_FILE)
         self.identity = identity.load(folder / "device")
         self.settings = config.Outbox(**outbox)

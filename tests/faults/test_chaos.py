@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults import chaos, fuzz_target
+from tests.faults import chaos, figures, fuzz_target
 from tests.faults.episode import FURTHER, RANDOM, WINDOWS, Episode, Plan
 from tests.faults.warm import Warm
 
@@ -62,7 +63,7 @@ def line(number: int, **changes: object) -> dict[str, object]:
         "clean": True,
         "kills": {**dict.fromkeys(WINDOWS, 50), RANDOM[0]: 35, RANDOM[1]: 10, RANDOM[2]: 5},
         "missed": 0,
-        "events": {**counts, "committed": 1300},
+        "events": {**counts, "committed": 1300, "redelivered": 700},
         "commands": {**counts, "queued": 60},
         **changes,
     }
@@ -73,7 +74,7 @@ def test_a_part_of_the_whole_is_never_told_as_the_whole(capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "kills: 9750 of 10000 done in 39 episodes; no totals before all are\n"
     assert chaos.tell([line(number) for number in range(40)], 10_000)
     told = capsys.readouterr().out
-    assert "2000  before the commit" in told
+    assert "2000  kills: before the commit" in told
     assert "seeds 1 to 40" in told
 
 
@@ -89,6 +90,41 @@ def test_a_part_of_the_whole_is_never_told_as_the_whole(capsys: pytest.CaptureFi
 )
 def test_a_whole_with_something_wrong_in_it_is_not_good(changes: dict[str, object]) -> None:
     assert not chaos.tell([line(number, **changes) for number in range(40)], 10_000)
+
+
+def test_episodes_are_added_until_there_was_enough_to_lose() -> None:
+    """Where a machine is slow, 250 kills see fewer events."""
+    short = [line(number, events={"committed": 1240}) for number in range(40)]
+    assert not chaos.is_whole(short, 10_000)
+    assert chaos.is_whole([*short, line(40)], 10_000)
+
+
+def test_the_page_has_the_figures_of_what_is_whole_and_keeps_the_others(tmp_path: Path) -> None:
+    page, kept = tmp_path / "page.md", tmp_path / "kept.json"
+    page.write_text("before\n<!-- figures -->\nold\n<!-- end -->\nafter\n")
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / chaos.FUZZ).write_text('{"runs": 12345, "seconds": 610}')
+    episodes = state / chaos.EPISODES
+    episodes.write_text("".join(json.dumps(line(number)) + "\n" for number in range(39)))
+    assert not figures.keep(state, kept, page)
+    assert "| `fuzz` | the decoders under atheris: runs, seconds; crashes | 12,345, 610; 0 |" in page.read_text()
+    assert "| `kills` | not done |" in page.read_text()
+    (state / chaos.FUZZ).unlink()
+    with episodes.open("a") as file:
+        file.write(json.dumps(line(39)) + "\n")
+    figures.keep(state, kept, page)
+    text = page.read_text()
+    assert "| `kills` | kills in 40 episodes, seeds 1 to 40 | 10,000 |" in text
+    assert "12,345" in text
+    assert text.startswith("before\n<!-- figures -->\n|")
+    assert text.endswith("<!-- end -->\nafter\n")
+
+
+def test_the_page_is_what_its_file_says() -> None:
+    """No figure was typed."""
+    text = figures.PAGE.read_text(encoding="utf-8")
+    assert figures.written(text, json.loads(figures.KEPT.read_text(encoding="utf-8"))) == text
 
 
 def test_the_corpus_of_the_fuzzer_stays_harmless() -> None:

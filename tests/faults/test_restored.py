@@ -127,6 +127,45 @@ def test_a_hub_that_was_set_back_by_hand_is_noticed(pair: Pair) -> None:
     assert kinds(pair) == {"events_missing"}
 
 
+def test_commands_sealed_after_a_hub_was_set_back_get_numbers_that_no_device_has_done(pair: Pair) -> None:
+    """Otherwise the device takes them for others that it has done, and never answers."""
+    pair.start_hub()
+    pair.start_device()
+    pair.queue(reply())
+    wait_until(lambda: all_answered(pair), "the first answer")
+    pair.stop_hub()
+    before = (pair.hub / "hub.db").read_bytes()
+    pair.start_hub()
+    pair.queue(reply())
+    wait_until(lambda: all_answered(pair), "the second answer")
+    pair.stop_device()
+    pair.stop_hub()
+    (pair.hub / "hub.db").write_bytes(before)
+    pair.start_hub()
+    anew = pair.queue(reply())
+    wait_until(lambda: pair.command(anew)["seq"] == 2, "the number of the second to be given out again")
+    pair.start_device()
+    wait_until(lambda: all_answered(pair), "the answer to the new one")
+    assert pair.done_commands()[-1] == anew
+    assert pair.command(anew)["outcome"] == "applied"
+
+
+def test_a_backup_from_between_asking_and_having_again_asks_again_when_put_back_by_hand(restored: Pair) -> None:
+    restored.stop_device()
+    backup.backup(restored.hub, restored.folder / "between.db")
+    restored.start_hub()
+    restored.start_device()
+    wait_until(lambda: held(restored) == list(range(1, 21)), "all of them again")
+    restored.drained()
+    restored.stop_hub()
+    for path in restored.hub.glob("hub.db*"):
+        path.unlink()
+    shutil.copy(restored.folder / "between.db", restored.hub / "hub.db")
+    restored.start_hub()
+    wait_until(lambda: held(restored) == list(range(1, 21)), "all of them once more")
+    restored.drained()
+
+
 def test_what_no_device_holds_any_more_is_named(
     restored: Pair, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 import dermedge
 from edge import events, wire
 from edge.pseudonym import make, normal
-from hub import backup, schema, withdrawal
+from hub import backup, registry, schema, withdrawal
 from hub.reconcile import reconcile
 from tests.faults.pair import Pair
 from tests.golden import messages
@@ -67,6 +68,24 @@ def test_it_is_erased_at_the_hub_and_at_the_device_and_never_taken_again(pair: P
         assert report.voids == {"consent_withdrawn": 11}
         (row,) = withdrawal.listed(engine)
         assert (row.participant, row.erased, row.told, row.waiting) == (leaving, 5, 1, [])
+
+
+def test_a_device_that_is_registered_after_a_withdrawal_hears_of_it(pair: Pair) -> None:
+    leaving, theirs = someone()
+    with pair.engine() as engine:
+        with engine.begin() as connection:
+            connection.execute(sa.delete(schema.devices))
+        withdrawal.withdraw(pair.hub, engine, leaving, now())
+        registry.add(engine, registry.read_device_keys(pair.folder / "device" / "device.json"), pair.clock)
+    pair.start_hub()
+    pair.start_device()
+    wait_until(lambda: [row["outcome"] for row in pair.rows(schema.commands)] == ["applied"], "the device to know")
+    pair.outbox.append_many(theirs)
+    assert pair.outbox.status().withdrawn == len(theirs)
+    pair.stop_device()
+    pair.start_device()
+    pair.drained()
+    assert len(pair.rows(schema.commands)) == 1, "it is told once"
 
 
 def test_a_backup_that_is_put_back_forgets_again(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,15 @@ RESPONSES: tuple[events.ResponseBody, ...] = (
     events.CommandApplied(
         at=AT, command_id=an_id(6), seq=4, outcome="applied", detail="12 events go again", lacking=((17, 19), (23, 23))
     ),
-    events.Resume(at=AT, command_epoch=EPOCH, command_seq=4, epoch="fedcba98" * 4, last_seq=812, acknowledged_to=800),
+    events.Resume(
+        at=AT,
+        command_epoch=EPOCH,
+        command_seq=4,
+        command_sha256=DIGEST,
+        epoch="fedcba98" * 4,
+        last_seq=812,
+        acknowledged_to=800,
+    ),
 )
 
 

@@ -44,10 +44,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_hub(directory: Path) -> Path:
+def make_hub(directory: Path, url: str | None = None) -> Path:
     """What `dermedge hub init` does."""
     keys.create(directory, SystemClock())
-    database.create(directory)
+    database.create(directory, url)
     return directory
 
 

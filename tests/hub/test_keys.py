@@ -155,7 +155,7 @@ def test_a_disk_that_is_full_leaves_nothing_that_would_refuse_the_next_init(
         assert dermedge.main(["hub", "init", str(tmp_path)]) == 74
     assert list(tmp_path.iterdir()) == []
 
-    def no_tables(*_: object) -> None:
+    def no_tables(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("CREATE TABLE", {}, Exception("database or disk is full"))
 
     with monkeypatch.context() as injected:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from edge.clock import uuid7
+from edge.clock import SystemClock, uuid7
 from edge.sealing import seal
 from edge.wire import FIRST_PREVIOUS, Header, encode, encode_sealed
 from hub import quarantine, schema
 from hub.ingest import Ingest
 from hub.opening import Opened
-from tests.hub.conftest import MakeSender, Reader
+from tests.broker import Mosquitto
+from tests.hub.conftest import MakeSender, Reader, publisher
 from tests.hub.sender import EPOCH, Sender, finding, now, wait_for
 
 
@@ -140,7 +143,12 @@ def test_a_flood_of_noise_keeps_a_bounded_number_of_rows(
 
 
 def test_one_event_that_the_database_refuses_does_not_hold_up_the_others(
-    sender: Sender, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    sender: Sender,
+    reader: Reader,
+    hub: Path,
+    ingest: Ingest,
+    mosquitto: Mosquitto,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A fault is injected: a body that cannot be bound, as no event of the schema can be today."""
     from hub import store
@@ -156,4 +164,17 @@ def test_one_event_that_the_database_refuses_does_not_hold_up_the_others(
     others = [sender.seal(finding()) for _ in range(3)]
     sender.send(others[0], poison, *others[1:])
     assert sender.await_receipts(*others, poison) == ["stored"] * 3 + ["quarantined"]
+    assert [held["reason"] for held in reader.rows(schema.quarantine)] == ["not_storable"]
+    # Nor does it when it is tried again: a hub that starts with it in its quarantine takes events.
+    ingest.stop()
+    wait_for(lambda: sender.presences[-1] == b"", "the hub to have gone")
+    again = Ingest(hub, publisher(mosquitto), SystemClock())
+    again.start()
+    try:
+        wait_for(lambda: sender.presences[-1], "the hub's presence after the restart")
+        after = sender.seal(finding())
+        sender.send(after)
+        assert sender.await_receipts(after) == ["stored"]
+    finally:
+        again.stop()
     assert [held["reason"] for held in reader.rows(schema.quarantine)] == ["not_storable"]

@@ -1,0 +1,140 @@
+"""Whether the converted model still answers as the float one does, where no labels say which of both is right.
+
+Agreement is weaker than a task's metric: it tells that nothing was lost in conversion, not that there was anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.gate.running import Found
+
+Reals = NDArray[np.float64]
+Tensors = Sequence[Sequence[NDArray[np.float32]]]
+"""[example][output]."""
+TOP1_MIN = 0.95
+TIE_MAX = 0.05
+PROBABILITY_DIFFERENCE_MAX = 0.2
+FOUND_AGAIN_MIN = 0.9
+MEAN_IOU_MIN = 0.8
+COSINE_MIN = 0.97
+CORRELATION_MIN = 0.9
+_MATCH_IOU = 0.5
+_LENIENCE = 0.5
+"""What one model reports, the other need only see at half of its threshold: a score at the edge may fall either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """value: of the figure that counts as lost or kept, 0 to 1. figures: name → value. limits: what passes."""
+
+    value: float
+    figures: Mapping[str, float]
+    limits: Mapping[str, float]
+    faults: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+
+def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
+    """Of two classifiers, (n, labels) each."""
+    chosen = converted.argmax(axis=1)
+    # Between labels that the float model itself holds for almost equal, rounding may decide either way.
+    forgone = float_model.max(axis=1) - float_model[np.arange(len(chosen)), chosen]
+    top1 = float((forgone <= TIE_MAX).mean())
+    difference = np.abs(float_model - converted)
+    name = f"top-1 agreement but for ties within {TIE_MAX:g}"
+    figures = {
+        name: top1,
+        "top-1 agreement": float((float_model.argmax(axis=1) == chosen).mean()),
+        "largest probability difference": float(difference.max()),
+        "mean probability difference": float(difference.mean()),
+    }
+    faults = []
+    if float(np.ptp(float_model, axis=0).max()) == 0:
+        faults.append("the float model gives every picture the same probabilities")
+    faults += _below(name, top1, TOP1_MIN)
+    if not figures["largest probability difference"] <= PROBABILITY_DIFFERENCE_MAX:
+        faults.append(
+            f"largest probability difference {difference.max():.3f} of at most {PROBABILITY_DIFFERENCE_MAX:g}"
+        )
+    limits = {name: TOP1_MIN, "largest probability difference": PROBABILITY_DIFFERENCE_MAX}
+    return Agreement(top1, figures, limits, tuple(faults))
+
+
+def of_detections(float_model: Found, converted: Found, thresholds: Sequence[float]) -> Agreement:
+    """Of two detectors, every score reported; thresholds: the card's, one a label."""
+    again, ious = _found_again(float_model, converted, thresholds)
+    confirmed, _ = _found_again(converted, float_model, thresholds)
+    figures = {
+        "share of the float model's detections found again": again,
+        "share of the converted model's detections that the float model has": confirmed,
+        "mean IoU of those found again": float(np.mean(ious)) if ious else float("nan"),
+    }
+    limits = dict(zip(figures, (FOUND_AGAIN_MIN, FOUND_AGAIN_MIN, MEAN_IOU_MIN), strict=True))
+    if np.isnan(again):
+        faults = [
+            f"the float model finds nothing at its thresholds in {len(float_model)} pictures, so nothing was compared: "
+            "other pictures, or a lower score_threshold in --describe TOML"
+        ]
+    else:
+        faults = [fault for name, value in figures.items() for fault in _below(name, value, limits[name])]
+    return Agreement(0.0 if np.isnan(again) else again, figures, limits, tuple(faults))
+
+
+def of_tensors(float_model: Tensors, converted: Tensors) -> Agreement:
+    """Of two models of which nothing is known, output by output; the worst output counts.
+
+    Correlation is of what changes from example to example: an output that is stuck has a fine cosine all the same.
+    """
+    cosines, correlations, faults = [], [], []
+    by_output = zip(zip(*float_model, strict=True), zip(*converted, strict=True), strict=True)
+    for number, sides in enumerate(by_output):
+        first, second = (np.stack([each.ravel() for each in side]).astype(np.float64) for side in sides)
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
+            faults.append(f"output {number} has NaN or infinity")
+            continue
+        cosines.append(_cosine(first, second))
+        centred = first - first.mean(axis=0)
+        if not np.abs(centred).max() > 0:
+            faults.append(f"output {number} of the float model never changes")
+            continue
+        correlations.append(_cosine(centred, second - second.mean(axis=0)))
+    figures = {
+        "lowest cosine of an output": min(cosines, default=float("nan")),
+        "lowest correlation of an output": min(correlations, default=float("nan")),
+    }
+    limits = dict(zip(figures, (COSINE_MIN, CORRELATION_MIN), strict=True))
+    faults += [fault for name, value in figures.items() for fault in _below(name, value, limits[name])]
+    return Agreement(min(cosines, default=0.0), figures, limits, tuple(faults))
+
+
+def _below(name: str, value: float, floor: float) -> list[str]:
+    """NaN is no fault of its own: it comes of nothing to compare, which has been told."""
+    return [f"{name} {value:.4f} of at least {floor:g}"] if value < floor else []
+
+
+def _cosine(first: Reals, second: Reals) -> float:
+    norms = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float((first * second).sum()) / norms if norms > 0 else 0.0
+
+
+def _found_again(these: Found, those: Found, thresholds: Sequence[float]) -> tuple[float, list[float]]:
+    """The share of `these` over their thresholds that `those` have too, and with what IoU; NaN where there are none."""
+    total, ious = 0, []
+    for one, other in zip(these, those, strict=True):
+        free = [each for each in other if each.score >= thresholds[each.class_id] * _LENIENCE]
+        for detection in (each for each in one if each.score >= thresholds[each.class_id]):
+            total += 1
+            alike = [each for each in free if each.class_id == detection.class_id]
+            overlaps = [detection.box_px.iou(each.box_px) for each in alike]
+            if overlaps and max(overlaps) >= _MATCH_IOU:
+                ious.append(max(overlaps))
+                free.remove(alike[int(np.argmax(overlaps))])
+    return (len(ious) / total if total else float("nan")), ious

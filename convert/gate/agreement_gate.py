@@ -1,0 +1,67 @@
+"""The gate without labels: the converted model against the float one, on pictures that calibration never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.gate.agreement import Agreement, of_detections, of_probabilities, of_tensors
+from convert.gate.result import Figure, GateResult, known
+from convert.gate.running import Runner, detections, probabilities
+from convert.pictures.evaluation import Evaluation
+from edge.bundle import Bundle
+
+
+class AgreementGate:
+    """The float model's answers, kept."""
+
+    def __init__(self, float_bundle: Bundle, evaluation: Evaluation, *, threads: int) -> None:
+        self._evaluation = evaluation
+        self._task = float_bundle.card.task
+        self._agree = _agreement(float_bundle, evaluation, threads)
+
+    def judge(self, converted: Bundle) -> GateResult:
+        found = self._agree(converted)
+        told = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items())
+        verdict = "passed" if found.passed else f"failed ({'; '.join(found.faults)})"
+        pictures = len(self._evaluation.examples)
+        sentence = (
+            f"gate: agreement only, {verdict}: converted against float model on {pictures} examples "
+            f"({self._evaluation.told}): {told}. Whether either is right was not measured"
+        )
+        return GateResult(
+            passed=found.passed,
+            kind="agreement",
+            task=self._task,
+            metric=next(iter(found.figures)),
+            sentence=sentence,
+            points_lost=100 * (1 - found.value),
+            pictures=pictures,
+            groups=len(set(self._evaluation.groups)),
+            pictures_from=self._evaluation.told,
+            figures=tuple(
+                Figure(name, converted=known(value), limit=found.limits.get(name))
+                for name, value in found.figures.items()
+            ),
+        )
+
+
+def _agreement(float_bundle: Bundle, evaluation: Evaluation, threads: int) -> Callable[[Bundle], Agreement]:
+    """What compares a conversion with the float model, which has answered already."""
+    examples = evaluation.examples
+    if float_bundle.card.task == "detection":
+        found = detections(float_bundle, examples, threads)
+        thresholds = [label.score_threshold for label in float_bundle.card.labels]
+        return lambda converted: of_detections(found, detections(converted, examples, threads), thresholds)
+    if float_bundle.card.task == "classification":
+        likely = probabilities(float_bundle, examples, threads)
+        return lambda converted: of_probabilities(likely, probabilities(converted, examples, threads))
+    answers = _tensors(float_bundle, evaluation, threads)
+    return lambda converted: of_tensors(answers, _tensors(converted, evaluation, threads))
+
+
+def _tensors(bundle: Bundle, evaluation: Evaluation, threads: int) -> list[list[NDArray[np.float32]]]:
+    runner = Runner(bundle, threads)
+    return [runner.outputs(example) for example in evaluation.examples]

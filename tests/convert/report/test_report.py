@@ -1,0 +1,232 @@
+"""report.html in a browser: it needs nothing from outside, fits a phone, and draws what the account holds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from convert import report
+from convert.gate.result import Figure, GateResult, Row, row
+from convert.gate.scores import Scores
+from convert.latency import Latency
+from convert.quantise.recipes import Override, Recipe
+from convert.quantise.repair import Step
+from convert.quantise.trace import TensorError
+from convert.report import words
+from convert.report.account import Account, CalibrationFacts, SourceFacts
+from edge import bundle
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
+DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
+FIXED = Recipe(overrides=(Override("head/<scores>", "float"),))
+
+
+def step(what: str, lost: float, bought: float, *, kept: bool = True, recipe: Recipe = Recipe()) -> Step:  # noqa: B008
+    return Step(what, recipe, lost, bought, kept, lost <= 0.5, 1.5, 4.0, 90_000, 128)
+
+
+def account(**changed: Any) -> Account:
+    """A detector that was repaired; changed: fields of it."""
+    layers = tuple(
+        TensorError(f"block_{index}/conv2d;block_{index}/bias", "CONV_2D", 40.0, 10.0, 60.0 - index, 0.999, 0.0)
+        for index in range(60)
+    )
+    gate = GateResult(
+        passed=True,
+        kind="task",
+        task="detection",
+        metric="AP50",
+        sentence="gate: passed: AP50 0.909 float, 0.905 converted",
+        points_lost=0.4,
+        pictures=240,
+        groups=211,
+        pictures_from="val split of boxes.csv",
+        max_drop=0.5,
+        figures=(Figure("AP50", 0.909, 0.905, -0.004, -0.013, 0.004), Figure("AP50:95", 0.5, 0.49, -0.01, -0.02, 0.0)),
+        per_label=(row("lesion", 92, "AP50", 0.925, 0.911),),
+        per_source=(row("dermoscopy", 92, "AP50", 0.925, 0.911),),
+        per_tone=(
+            row("light", 80, "AP50", 0.9, 0.9),
+            Row("dark", 3, "AP50", note="too few: 3 of at least 20 pictures"),
+        ),
+    )
+    plain = step("as the recipe says", 41.0, 0.0)
+    whole = Account(
+        ok=True,
+        exit_code=0,
+        bundle="out/lesion",
+        report="out/lesion/report.html",
+        files={"model.tflite": 90_000},
+        source=SourceFacts(
+            "lesion <v2>.keras", "keras", "ab" * 32, ("input image: dynamic batch became 1",), 300_000, "cd" * 32
+        ),
+        calibration=CalibrationFacts("train split of boxes.csv", 400, 13, "ef" * 32, ()),
+        recipe=FIXED,
+        gate=gate,
+        steps=(plain, step("clipping", 44.0, -3.0, kept=False), step("head in float", 0.4, 40.6, recipe=FIXED)),
+        layers=layers,
+        scores=Scores("spread", 200, counts=((5, 0, 10), (4, 1, 10))),
+        latency=Latency(4.0, 1.5, 0.375, 50, 1),
+        card=bundle.load().card,
+        seconds={"load": 3.0},
+        peak_memory_bytes=10**9,
+        dermedge="0",
+        engine="ai-edge-litert",
+    )
+    return msgspec.structs.replace(whole, **changed)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "expected chromium on this machine; `make packages` installs it"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+def opened(browser: Browser, folder: Path, shown: Account, size: Any) -> tuple[Page, list[str]]:
+    """The page of an account, and what the browser asked the network for or complained of."""
+    path = folder / "report.html"
+    path.write_text(report.render(shown), encoding="utf-8")
+    page, noted = browser.new_page(viewport=size), []
+    page.on("console", lambda message: noted.append(message.text))
+    page.on("request", lambda request: noted.append(request.url) if request.url != path.as_uri() else None)
+    page.goto(path.as_uri())
+    return page, noted
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_it_opens_without_a_network_and_fits(browser: Browser, tmp_path: Path, size: Any) -> None:
+    page, noted = opened(browser, tmp_path, account(), size)
+    assert noted == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.locator("h2").all_inner_texts() == [
+        "The gate passed",
+        "What was done",
+        "Float against converted",
+        "By label, source and skin tone",
+        "How scores are spread",
+        "Repair",
+        "Layer by layer",
+        "Calibration set",
+        "Inputs and outputs",
+        "Files and cost of the conversion",
+    ]
+    drawn = page.locator("svg.plot")
+    assert drawn.count() == 2
+    for index in range(2):
+        box = drawn.nth(index).bounding_box()
+        assert box is not None
+        assert box["width"] > 250
+        assert box["height"] > 120
+    page.close()
+
+
+def test_the_worst_layers_are_marked(browser: Browser, tmp_path: Path) -> None:
+    page, _ = opened(browser, tmp_path, account(), DESKTOP)
+    bars = page.locator("svg.plot rect")
+    assert bars.count() == 60
+    marked = [index for index in range(60) if bars.nth(index).get_attribute("class") == "worst"]
+    assert marked == list(range(50, 60))
+    assert page.locator("svg.plot rect.worst").last.evaluate("each => each.getBBox().height") < 6
+    page.close()
+
+
+def test_what_is_lost_lies_left_of_nothing_lost(browser: Browser, tmp_path: Path) -> None:
+    """The dot of a difference under 0 stands left of the dashed line, and the limit's line between both or left."""
+    page, _ = opened(browser, tmp_path, account(), DESKTOP)
+    plot = page.locator("svg.forest").first
+    places = {
+        part: plot.locator(f".{part}").evaluate(
+            "each => { const b = each.getBoundingClientRect(); return b.x + b.width / 2 }"
+        )
+        for part in ("dot", "zero", "limit")
+    }
+    assert places["limit"] < places["dot"] < places["zero"]
+    page.close()
+
+
+def test_names_from_outside_are_text(browser: Browser, tmp_path: Path) -> None:
+    page, noted = opened(browser, tmp_path, account(), DESKTOP)
+    assert "lesion <v2>.keras is a Keras model" in page.inner_text("body")
+    assert noted == []
+    page.close()
+
+
+def test_too_few_pictures_give_no_number() -> None:
+    page = report.render(account())
+    line = re.search(r"<tr><td[^>]*>dark</td>.*?</tr>", page)
+    assert line is not None
+    assert "too few: 3 of at least 20 pictures" in line[0]
+    assert not re.search(r"0\.\d", line[0])
+
+
+def test_a_failed_gate_says_so_first() -> None:
+    whole = account()
+    assert whole.gate is not None
+    failed = account(ok=False, exit_code=65, bundle=None, gate=msgspec.structs.replace(whole.gate, passed=False))
+    page = report.render(failed)
+    assert page.index("The gate failed: no bundle was written") < page.index("What was done")
+    assert "检验未通过，没有写出模型包" in page
+
+
+def test_agreement_alone_is_no_pass_in_green() -> None:
+    judged = account().gate
+    assert judged is not None
+    gate = msgspec.structs.replace(
+        judged,
+        kind="agreement",
+        task="classification",
+        metric="top-1 agreement",
+        sentence="gate: agreement only, passed",
+        max_drop=None,
+        figures=(
+            Figure("top-1 agreement", converted=1.0, limit=0.95),
+            Figure("largest probability difference", converted=0.05, limit=0.2),
+        ),
+        per_label=(),
+        per_source=(),
+        per_tone=(),
+    )
+    page = report.render(account(gate=gate, scores=None))
+    assert 'class="verdict caution"' in page
+    assert "nobody has measured whether the model is right" in page
+    assert "at least 0.95" in page
+    assert "at most 0.2" in page
+    assert "没有检验它们是否正确" in page
+
+
+def test_weak_calibration_is_not_green() -> None:
+    facts = CalibrationFacts("folder", 20, 3, "ef" * 32, ("20 different examples of at least 100",))
+    page = report.render(account(calibration=facts))
+    assert 'class="verdict caution"' in page
+    assert page.count("20 different examples of at least 100") == 2
+
+
+def test_the_words_tell_every_step() -> None:
+    told = words.english(account())
+    assert any("head in float: 0.40 points lost (+40.60 bought)" in line and "passes" in line for line in told)
+    assert any("clipping" in line and "taken back" in line for line in told)
+    assert any("int8 but for head/<scores> in float" in line for line in told)
+    assert not any("as the recipe says" in line for line in told)
+
+
+def test_neither_language_claims_that_a_wider_layer_is_int8() -> None:
+    assert not any("nothing computed in float" in line for line in words.english(account()))
+    assert any("1 层保留更高精度" in line for line in words.chinese(account()))
+    assert not any("没有浮点运算" in line for line in words.chinese(account()))
+
+
+def test_chinese_has_no_english_left_but_names() -> None:
+    for line in words.chinese(account()):
+        assert re.search(r"[\u4e00-\u9fff]", line), line
+        assert set(re.findall(r"[A-Za-z_]{4,}[0-9a-z_]*", line)) <= {"static_wi8_ai8"}, line
