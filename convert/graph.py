@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from convert.errors import ConvertError
 
@@ -65,6 +66,10 @@ def pack_model(model: Any) -> bytes:
     """The file of an object tree."""
     from ai_edge_litert.tools.flatbuffer_utils import convert_object_to_bytearray
 
+    for buffer in model.buffers:
+        # Of anything but an array the schema's code writes byte by byte, in Python: a minute for an Xception.
+        if buffer.data is not None and not isinstance(buffer.data, np.ndarray):
+            buffer.data = np.frombuffer(bytes(buffer.data), np.uint8)
     return bytes(convert_object_to_bytearray(model))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -71,7 +71,8 @@ class Detector:
         began = time.perf_counter_ns()
         detections = self.decoder.detections(found)
         suppress_ms = (time.perf_counter_ns() - began) / 1e6
-        self.latency = replace(self.latency, decode_ms=self.latency.decode_ms + suppress_ms)
+        seen = self.latency
+        self.latency = Latency(seen.preprocess_ms, seen.invoke_ms, seen.decode_ms + suppress_ms)
         return detections
 
     def look(self, rgb: Pixels) -> Candidates:

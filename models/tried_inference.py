@@ -64,7 +64,7 @@ def trials(thresholds: tuple[float, float], side_factors: tuple[float, float]) -
     half = replace(NOW, nms_iou=0.5)
     return [
         Trial("boxes by vote at IoU 0.5, weights the roots of the scores", merging=half, base="plain", kept=True),
-        Trial("NMS at IoU 0.4", merging=replace(PLAIN, nms_iou=0.4), base="plain"),
+        Trial("NMS at IoU 0.4", merging=replace(PLAIN, nms_iou=0.4), base="plain", kept=True),
         Trial("both", base="plain", kept=True),
         Trial("NMS at IoU 0.3", merging=replace(PLAIN, nms_iou=0.3), base="plain"),
         Trial("NMS at IoU 0.6", merging=replace(PLAIN, nms_iou=0.6), base="plain"),

@@ -7,6 +7,7 @@ is taken back. The judge is a function, so that the gate and a test use the same
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ class Step(msgspec.Struct, frozen=True):
     points_lost: of this file. points_bought: less than before this step (negative: it harmed). kept: later steps build
     on it. latency_ms: one run on zeros, one thread; float_ms: of the float model beside it. noise_fraction: of the
     outputs, as in trace.py; it decides where the points stay the same, as where all is lost by two faults at once.
+    seconds: that the attempt took, from quantising to timing.
     """
 
     what: str
@@ -45,6 +47,7 @@ class Step(msgspec.Struct, frozen=True):
     size_bytes: int
     added_bytes: int
     noise_fraction: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,13 @@ def repair(
     bench = _Bench(float_tflite, Observer(samples, threads), input_ranges, limits, judge, max_drop)
     current = bench.attempt("as the recipe says", recipe, None)
     yield current
-    for what, field in _EVERYWHERE.items():
+    seen = {recipe}
+    for what, field in _EVERYWHERE:
         if current.step.passed or not recipe.is_static:
             break
-        if not getattr(current.step.recipe, field):
-            changed = msgspec.structs.replace(current.step.recipe, **{field: True})
+        changed = msgspec.structs.replace(current.step.recipe, **{field: True})
+        if changed not in seen:
+            seen.add(changed)
             tried = bench.attempt(what, changed, current)
             yield tried
             current = tried if tried.step.kept else current
@@ -100,11 +105,12 @@ def best(attempts: list[Attempt]) -> Attempt:
     return next(each for each in reversed(attempts) if each.step.kept)
 
 
-_EVERYWHERE = {
-    "bias correction": "bias_correction",
-    "equalisation": "equalisation",
-    "ranges clipped to the least squared error": "clipping",
-}
+_EVERYWHERE = (
+    ("bias correction", "bias_correction"),
+    ("equalisation", "equalisation"),
+    ("ranges clipped to the least squared error", "clipping"),
+    ("equalisation", "equalisation"),  # what did not help before clipping may do so after it
+)
 _ROUNDS, _TIMING_S = 30, 3.0
 _LAYERS_TRIED = 3
 """So many of the most harmful layers are looked at, and so many candidates judged, before giving up."""
@@ -130,9 +136,10 @@ class _Bench:
 
     def attempt(self, what: str, recipe: Recipe, before: Attempt | None) -> Attempt:
         """One file by one recipe, beside the attempt that it builds on."""
+        began_s = time.perf_counter()
         prepared = prepare(self._content, recipe, self._observer)
         content = finish(prepared, recipe, self._observer, *self._given)
-        noise = noise_fraction(self._content, content, self._observer.samples)
+        noise = noise_fraction(self._content, content, self._observer.samples, limits=self._given[1])
         lost = self._judge(content)
         times = compare(self._content, content, rounds=_ROUNDS, limit_s=_TIMING_S)
         return Attempt(
@@ -148,6 +155,7 @@ class _Bench:
                 size_bytes=len(content),
                 added_bytes=0 if before is None else len(content) - before.step.size_bytes,
                 noise_fraction=noise,
+                seconds=round(time.perf_counter() - began_s, 2),
             ),
             content,
             prepared.float_model,
@@ -183,13 +191,14 @@ class _Bench:
         if plain not in self._damages:
             prepared = prepare(self._content, plain, self._observer)
             spans = ranges(prepared, plain, self._observer, *self._given)
-            self._damages[plain] = [each.layer for each in sensitivity(prepared, plain, spans, self._observer.samples)]
+            damages = sensitivity(prepared, plain, spans, self._observer.samples, limits=self._given[1])
+            self._damages[plain] = [each.layer for each in damages]
         wide = {each.layer for each in recipe.overrides if each.precision is not None}
         return [layer for layer in self._damages[plain] if layer not in wide][:_LAYERS_TRIED]
 
     def _noise(self, recipe: Recipe) -> float:
         content = finish(prepare(self._content, recipe, self._observer), recipe, self._observer, *self._given)
-        return noise_fraction(self._content, content, self._observer.samples)
+        return noise_fraction(self._content, content, self._observer.samples, limits=self._given[1])
 
     def _precisions(self, recipe: Recipe, model: Any, group: tuple[str, ...], size_bytes: int) -> tuple[Precision, ...]:
         """Float, but for large fully connected layers.

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from convert.graph import POSTPROCESS, read_model
 from convert.quantise.layers import MOVERS, Layer, layers, tensor_name
-from convert.quantise.quantizer import Prepared, apply, tied
+from convert.quantise.quantizer import NO_LIMITS, Prepared, Ranges, apply, tied
 from convert.quantise.ranges import Floats, Samples
 from convert.quantise.recipes import Recipe, only
-from convert.tensors import make_interpreter
+from convert.tensors import interface, make_interpreter
 
 SNR_MAX_DB = 120.0
 """Reported where there is no error at all."""
@@ -82,14 +82,15 @@ def sensitivity(
     spans: Mapping[str, tuple[float, float]],
     samples: Samples,
     *,
+    limits: Ranges = NO_LIMITS,
     count: int = 4,
 ) -> list[LayerDamage]:
     """Every layer quantised alone, the most harmful first; layers that only move values about are left out.
 
-    One quantisation a layer, and `count` samples each.
+    One quantisation a layer, and `count` samples each. limits: as in `noise_fraction`.
     """
     taken = list(islice(samples(), count))
-    wanted = _outputs(prepared.float_model, taken)
+    wanted, cut = _outputs(prepared.float_model, taken), _limits_by_place(prepared.float_model, limits)
     done = {each.layer for each in recipe.overrides if each.precision is not None}
     model = read_model(prepared.corrected, "the float model")
     inputs = {tensor_name(model, int(index)) for index in model.subgraphs[0].inputs}
@@ -98,24 +99,28 @@ def sensitivity(
         if layer.name not in done and layer.kind not in MOVERS:
             alone = tied(model, dict(spans), {layer.name}, inputs, ())
             content = apply(prepared.corrected, only(layer.name, recipe), alone)
-            made.append(LayerDamage(layer.name, layer.kind, _noise_fraction(wanted, _outputs(content, taken))))
+            made.append(LayerDamage(layer.name, layer.kind, _noise_fraction(wanted, _outputs(content, taken), cut)))
     return sorted(made, key=lambda each: -each.noise_fraction)
 
 
-def noise_fraction(float_model: bytes, quantised: bytes, samples: Samples, *, count: int = 16) -> float:
+def noise_fraction(
+    float_model: bytes, quantised: bytes, samples: Samples, *, limits: Ranges = NO_LIMITS, count: int = 16
+) -> float:
     """What the outputs have lost on the first few samples: per channel the squared error over the variance.
 
     At most 1 a channel, a mean over channels and outputs: 0 is as float, and 1 has nothing of the signal left.
+    limits: output name → what of its range matters; what lies beyond is the limit, on both sides.
     """
     taken = list(islice(samples(), count))
-    return _noise_fraction(_outputs(float_model, taken), _outputs(quantised, taken))
+    cut = _limits_by_place(float_model, limits)
+    return _noise_fraction(_outputs(float_model, taken), _outputs(quantised, taken), cut)
 
 
 class _Run:
-    """An interpreter that keeps all tensors, which are read as real numbers by name."""
+    """An interpreter whose tensors are read as real numbers by name: all, or ends alone with the device's kernels."""
 
     def __init__(self, content: bytes, *, keep_all: bool = True) -> None:
-        self.interpreter = make_interpreter(content, keep_all=keep_all)
+        self.interpreter = make_interpreter(content, keep_all=keep_all, kernels="plain" if keep_all else "fast")
         self.tensors: dict[str, dict[str, Any]] = {
             str(each["name"]): each
             for each in self.interpreter.get_tensor_details()
@@ -211,9 +216,19 @@ def _postprocessed(content: bytes) -> list[str]:
     return [] if found is None else [tensor_name(model, index) for index in found.inputs[:2]]
 
 
-def _noise_fraction(wanted: Sequence[Floats], got: Sequence[Floats]) -> float:
+def _limits_by_place(float_model: bytes, limits: Ranges) -> list[tuple[float, float]]:
+    """For each output, in the file's order; none for what goes into TFLite_Detection_PostProcess."""
+    everything = (-math.inf, math.inf)
+    names = _postprocessed(float_model) or [each.name for each in interface(float_model)[1]]
+    return [limits.get(name, everything) for name in names]
+
+
+def _noise_fraction(
+    wanted: Sequence[Floats], got: Sequence[Floats], limits: Sequence[tuple[float, float]]
+) -> float:
     fractions = []
-    for a, b in zip(wanted, got, strict=True):
+    for full, other_full, (low, high) in zip(wanted, got, limits, strict=True):
+        a, b = np.clip(full, low, high), np.clip(other_full, low, high)
         rows, other = a.reshape(-1, a.shape[-1]), b.reshape(-1, a.shape[-1])
         noise, spread = np.square(rows - other).mean(axis=0), rows.var(axis=0)
         alive = spread > _ALIVE * np.square(rows).mean(axis=0)
