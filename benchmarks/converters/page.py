@@ -124,9 +124,16 @@ def _figure(gate: Mapping[str, Any]) -> tuple[str, str]:
         told = f"{first['name']} {first['float_model']:.3f} → {first['converted']:.3f} ({gate['pictures']} pictures)"
         return told, f"{100 * first['difference']:+.2f}{spread}"
     # A mean over a thousand labels is 0.000 whatever happened.
-    shown = {each["name"]: each["converted"] for each in gate["figures"] if each["converted"] is not None}
-    named = "; ".join(f"{name} {value:.3f}" for name, value in shown.items() if name != "mean probability difference")
+    shown = [
+        each for each in gate["figures"] if each["converted"] is not None and not each["name"].startswith("mean p")
+    ]
+    named = "; ".join(f"{each['name']} {each['converted']:.3f}{_spread(each)}" for each in shown)
     return f"agreement with float: {named} ({gate['pictures']} pictures)", "–"
+
+
+def _spread(figure: Mapping[str, Any]) -> str:
+    """Of a figure of agreement its own interval."""
+    return "" if figure.get("low") is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _repaired(ours: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ class Gate:
         if evaluation.labelled:
             self._judge = TaskGate(described, float_bundle, evaluation, max_drop=max_drop, threads=threads, seed=seed)
         else:
-            self._judge = AgreementGate(float_bundle, evaluation, threads=threads)
+            self._judge = AgreementGate(float_bundle, evaluation, threads=threads, seed=seed)
 
     def judge(self, converted: Bundle) -> GateResult:
         """The comparison with one conversion."""

@@ -6,7 +6,7 @@ Agreement is weaker than a task's metric: it tells that nothing was lost in conv
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,16 @@ _LENIENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """value: of the figure that counts as lost or kept, 0 to 1. figures: name → value. limits: what passes."""
+    """value: of the figure that counts as lost or kept, 0 to 1. figures: name → value. limits: what passes.
+
+    ratios: of figures that are a sum over a sum, both by picture, from which their interval comes; extremes have none.
+    """
 
     value: float
     figures: Mapping[str, float]
     limits: Mapping[str, float]
     faults: tuple[str, ...]
+    ratios: Mapping[str, tuple[Reals, Reals]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -47,15 +51,16 @@ def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
     chosen = converted.argmax(axis=1)
     # Between labels that the float model itself holds for almost equal, rounding may decide either way.
     forgone = float_model.max(axis=1) - float_model[np.arange(len(chosen)), chosen]
-    top1 = float((forgone <= TIE_MAX).mean())
     difference = np.abs(float_model - converted)
     name = f"top-1 agreement but for ties within {TIE_MAX:g}"
-    figures = {
-        name: top1,
-        "top-1 agreement": float((float_model.argmax(axis=1) == chosen).mean()),
-        "largest probability difference": float(difference.max()),
-        "mean probability difference": float(difference.mean()),
+    by_picture = {
+        name: forgone <= TIE_MAX,
+        "top-1 agreement": float_model.argmax(axis=1) == chosen,
+        "mean probability difference": difference.mean(axis=1),
     }
+    figures = {each: float(values.mean()) for each, values in by_picture.items()}
+    figures["largest probability difference"] = float(difference.max())
+    top1 = figures[name]
     faults = []
     if float(np.ptp(float_model, axis=0).max()) == 0:
         faults.append("the float model gives every picture the same probabilities")
@@ -65,18 +70,22 @@ def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
             f"largest probability difference {difference.max():.3f} of at most {PROBABILITY_DIFFERENCE_MAX:g}"
         )
     limits = {name: TOP1_MIN, "largest probability difference": PROBABILITY_DIFFERENCE_MAX}
-    return Agreement(top1, figures, limits, tuple(faults))
+    every = np.ones(len(chosen))
+    ratios = {each: (values.astype(np.float64), every) for each, values in by_picture.items()}
+    return Agreement(top1, figures, limits, tuple(faults), ratios)
 
 
 def of_detections(float_model: Found, converted: Found, thresholds: Sequence[float]) -> Agreement:
     """Of two detectors, every score reported; thresholds: the card's, one a label."""
-    again, ious = _found_again(float_model, converted, thresholds)
-    confirmed, _ = _found_again(converted, float_model, thresholds)
-    figures = {
-        "share of the float model's detections found again": again,
-        "share of the converted model's detections that the float model has": confirmed,
-        "mean IoU of those found again": float(np.mean(ious)) if ious else float("nan"),
+    wanted, found, ious = _found_again(float_model, converted, thresholds)
+    given, confirmed, _ = _found_again(converted, float_model, thresholds)
+    ratios = {
+        "share of the float model's detections found again": (found, wanted),
+        "share of the converted model's detections that the float model has": (confirmed, given),
+        "mean IoU of those found again": (ious, found),
     }
+    figures = {name: ratio(*sums) for name, sums in ratios.items()}
+    again = next(iter(figures.values()))
     limits = dict(zip(figures, (FOUND_AGAIN_MIN, FOUND_AGAIN_MIN, MEAN_IOU_MIN), strict=True))
     if np.isnan(again):
         faults = [
@@ -85,7 +94,7 @@ def of_detections(float_model: Found, converted: Found, thresholds: Sequence[flo
         ]
     else:
         faults = [fault for name, value in figures.items() for fault in _below(name, value, limits[name])]
-    return Agreement(0.0 if np.isnan(again) else again, figures, limits, tuple(faults))
+    return Agreement(0.0 if np.isnan(again) else again, figures, limits, tuple(faults), ratios)
 
 
 def of_tensors(float_model: Tensors, converted: Tensors) -> Agreement:
@@ -125,16 +134,22 @@ def _cosine(first: Reals, second: Reals) -> float:
     return float((first * second).sum()) / norms if norms > 0 else 0.0
 
 
-def _found_again(these: Found, those: Found, thresholds: Sequence[float]) -> tuple[float, list[float]]:
-    """The share of `these` over their thresholds that `those` have too, and with what IoU; NaN where there are none."""
-    total, ious = 0, []
-    for one, other in zip(these, those, strict=True):
+def ratio(above: Reals, below: Reals) -> float:
+    """Sum over sum; NaN where there is nothing below."""
+    total = float(below.sum())
+    return float(above.sum()) / total if total else float("nan")
+
+
+def _found_again(these: Found, those: Found, thresholds: Sequence[float]) -> tuple[Reals, Reals, Reals]:
+    """By picture: how many of `these` are over their thresholds, how many of them `those` have too, their IoUs' sum."""
+    sums = np.zeros((3, len(these)))
+    for picture, (one, other) in enumerate(zip(these, those, strict=True)):
         free = [each for each in other if each.score >= thresholds[each.class_id] * _LENIENCE]
         for detection in (each for each in one if each.score >= thresholds[each.class_id]):
-            total += 1
+            sums[0, picture] += 1
             alike = [each for each in free if each.class_id == detection.class_id]
             overlaps = [detection.box_px.iou(each.box_px) for each in alike]
             if overlaps and max(overlaps) >= _MATCH_IOU:
-                ious.append(max(overlaps))
+                sums[1:, picture] += 1, max(overlaps)
                 free.remove(alike[int(np.argmax(overlaps))])
-    return (len(ious) / total if total else float("nan")), ious
+    return sums[0], sums[1], sums[2]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.gate.agreement import Agreement, of_detections, of_probabilities, of_tensors
+from convert.gate.agreement import Agreement, of_detections, of_probabilities, of_tensors, ratio
+from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, Reals, interval, resample
 from convert.gate.result import Figure, GateResult, known
 from convert.gate.running import Runner, detections, probabilities
 from convert.pictures.evaluation import Evaluation
@@ -17,8 +18,9 @@ from edge.bundle import Bundle
 class AgreementGate:
     """The float model's answers, kept."""
 
-    def __init__(self, float_bundle: Bundle, evaluation: Evaluation, *, threads: int) -> None:
+    def __init__(self, float_bundle: Bundle, evaluation: Evaluation, *, threads: int, seed: int) -> None:
         self._evaluation = evaluation
+        self._seed = seed
         self._task = float_bundle.card.task
         self._agree = _agreement(float_bundle, evaluation, threads)
 
@@ -27,6 +29,7 @@ class AgreementGate:
         told = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items())
         verdict = "passed" if found.passed else f"failed ({'; '.join(found.faults)})"
         pictures = len(self._evaluation.examples)
+        spread = intervals(found, self._evaluation.groups, self._seed)
         sentence = (
             f"gate: agreement only, {verdict}: converted against float model on {pictures} examples "
             f"({self._evaluation.told}): {told}. Whether either is right was not measured"
@@ -42,10 +45,29 @@ class AgreementGate:
             groups=len(set(self._evaluation.groups)),
             pictures_from=self._evaluation.told,
             figures=tuple(
-                Figure(name, converted=known(value), limit=found.limits.get(name))
+                Figure(name, None, known(value), None, *spread.get(name, (None, None)), found.limits.get(name))
                 for name, value in found.figures.items()
             ),
         )
+
+
+def intervals(found: Agreement, groups: Sequence[str], seed: int) -> dict[str, tuple[float | None, float | None]]:
+    """Of each figure that is a sum over the pictures, by a bootstrap over groups; empty where these are too few."""
+    count = len(set(groups))
+    if count < GROUPS_MIN or not found.ratios:
+        return {}
+    sums = np.array(list(found.ratios.values()))
+
+    def measure(weights: Reals) -> Reals:
+        return np.array([ratio(*each) for each in sums * weights])
+
+    resampled = resample(measure, groups, seed).T
+    ends = {name: interval(values) for name, values in zip(found.ratios, resampled, strict=True)}
+    for name, (above, below) in found.ratios.items():
+        if below.sum() and (above == below).all():
+            # Without one exception every resample is the same; the exact binomial limit (Clopper and Pearson 1934).
+            ends[name] = ((1 - CONFIDENCE) / 2) ** (1 / count), 1.0
+    return {name: (known(low), known(high)) for name, (low, high) in ends.items()}
 
 
 def _agreement(float_bundle: Bundle, evaluation: Evaluation, threads: int) -> Callable[[Bundle], Agreement]:

@@ -16,8 +16,8 @@ LABEL_PICTURES_MIN = 10
 class Figure(msgspec.Struct, frozen=True):
     """One figure, 0 to 1, of the float and the converted model on the same pictures.
 
-    low, high: the interval of the difference, converted - float. limit: where agreement is judged, the least or most
-    that passes. None: not defined.
+    low, high: the 95 % interval of the difference, converted - float; where agreement is judged, of the figure itself.
+    limit: there, the least or most that passes. None: not defined.
     """
 
     name: str

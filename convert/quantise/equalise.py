@@ -110,9 +110,9 @@ def _largest(model: Any, stream: _Stream, observed: Mapping[str, Observed]) -> F
     channels = {constant(model, layer.inputs[1]).shape[-1] for layer in stream.readers}
     parts = []
     for each in seen:
-        if each is None or {len(each.largest)} != channels:
+        if each is None or {len(each.usual)} != channels:
             return None
-        parts.append(each.largest / max(float(each.largest.max()), 1e-12))
+        parts.append(each.usual / max(float(each.usual.max()), 1e-12))
     return np.max(parts, axis=0)
 
 

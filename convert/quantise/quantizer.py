@@ -92,7 +92,9 @@ def ranges(
         return {}
     spans = {name: (each.low, each.high) for name, each in prepared.observed.items()}
     if recipe.clipping:
-        spans |= observer.clipped(prepared.float_model)
+        # Not an output's: the largest box is not there to be cut.
+        ends = {each.name for each in interface(prepared.float_model)[1]}
+        spans |= {name: span for name, span in observer.clipped(prepared.float_model).items() if name not in ends}
     for name, (low, high) in limits.items():
         spans[name] = max(spans[name][0], low), min(spans[name][1], high)
     for name, (low, high) in input_ranges.items():

@@ -33,12 +33,16 @@ _KEPT = np.concatenate([np.linspace(1, 0.4, 25), np.geomspace(0.36, 0.004, 28)])
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One tensor over all samples. mean and largest are per channel (last axis); largest is of the absolute value."""
+    """One tensor over all samples. mean and usual are per channel (last axis).
+
+    usual: how large the channel gets: of the samples' largest absolute values the root of the mean square, in which
+    one sample that drives the network to thirty times its usual values does not speak for all.
+    """
 
     low: float
     high: float
     mean: NDArray[np.float64]
-    largest: Floats
+    usual: Floats
 
 
 class Observer:
@@ -76,21 +80,23 @@ def observe(content: bytes, samples: Samples, *, threads: int = 1) -> dict[str, 
         count += 1
         for name, values in tensors:
             low, high, mean = _by_channel(values)
+            square = np.square(np.maximum(np.abs(low), np.abs(high)), dtype=np.float64)
             if name in seen:
                 kept = seen[name]
                 np.minimum(kept[0], low, out=kept[0])
                 np.maximum(kept[1], high, out=kept[1])
                 kept[2] += mean
+                kept[3] += square
             else:
-                seen[name] = [low, high, mean]
+                seen[name] = [low, high, mean, square]
     if count == 0:
         raise ConvertError("expected representative samples, got none: calibrate with at least a few dozen")
-    broken = next((name for name, (low, high, _) in seen.items() if not np.isfinite([low, high]).all()), None)
+    broken = next((name for name, (low, high, *_) in seen.items() if not np.isfinite([low, high]).all()), None)
     if broken is not None:
         raise ConvertError(f"expected finite numbers in {broken!r}, got NaN or infinity: the float model is broken")
     return {
-        name: Observed(float(low.min()), float(high.max()), mean / count, np.maximum(np.abs(low), np.abs(high)))
-        for name, (low, high, mean) in seen.items()
+        name: Observed(float(low.min()), float(high.max()), mean / count, np.sqrt(square / count).astype(np.float32))
+        for name, (low, high, mean, square) in seen.items()
     }
 
 
@@ -177,6 +183,8 @@ def _with_all_outputs(content: bytes) -> bytes:
     graph = model.subgraphs[0]
     taken = {*map(int, graph.inputs)}
     made = [int(index) for operator in graph.operators for index in operator.outputs if index >= 0]
-    graph.outputs = [i for i in made if i not in taken and graph.tensors[i].name and dtype_of(graph.tensors[i]) == "float32"]
+    graph.outputs = [
+        i for i in made if i not in taken and graph.tensors[i].name and dtype_of(graph.tensors[i]) == "float32"
+    ]
     model.signatureDefs = []
     return pack_model(model)

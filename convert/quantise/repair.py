@@ -101,8 +101,8 @@ def repair(
 
 
 def best(attempts: list[Attempt]) -> Attempt:
-    """The last that was kept: it passes, or has lost the least."""
-    return next(each for each in reversed(attempts) if each.step.kept)
+    """Of those that were kept the one that passes, or has lost the least; the last where several have."""
+    return min(reversed([each for each in attempts if each.step.kept]), key=lambda each: each.step.points_lost)
 
 
 _EVERYWHERE = (
@@ -112,10 +112,12 @@ _EVERYWHERE = (
     ("equalisation", "equalisation"),  # what did not help before clipping may do so after it
 )
 _ROUNDS, _TIMING_S = 30, 3.0
-_LAYERS_TRIED = 3
+_LOOKED_AT, _JUDGED = 6, 3
 """So many of the most harmful layers are looked at, and so many candidates judged, before giving up."""
-
-_NOISE_LEFT = 0.9
+_NOISE_LEFT = 0.97
+_BASE_NOISE, _BASE_LOSS = 0.5, 1.25
+"""A step for all layers is built on, too, where it halves the noise and loses little more than the one before: a gate
+of few pictures is coarse, and what is then left is in few layers."""
 
 
 class _Bench:
@@ -148,7 +150,7 @@ class _Bench:
                 recipe=recipe,
                 points_lost=lost,
                 points_bought=0.0 if before is None else before.step.points_lost - lost,
-                kept=before is None or (lost, noise) < (before.step.points_lost, before.step.noise_fraction),
+                kept=before is None or _is_better(recipe, lost, noise, before.step),
                 passed=lost <= self._max_drop,
                 latency_ms=times.converted_ms,
                 float_ms=times.float_ms,
@@ -176,7 +178,7 @@ class _Bench:
                     noise = self._noise(_with(recipe, model, group, "float"))
                     if noise < _NOISE_LEFT * current.step.noise_fraction:
                         ranked[group] = len(group), noise
-        for group in sorted(ranked, key=ranked.__getitem__)[:_LAYERS_TRIED]:
+        for group in sorted(ranked, key=ranked.__getitem__)[:_JUDGED]:
             names = " and ".join(each.partition(";")[0] for each in group)
             for precision in self._precisions(recipe, model, group, len(current.content)):
                 changed = _with(recipe, model, group, precision)
@@ -194,7 +196,7 @@ class _Bench:
             damages = sensitivity(prepared, plain, spans, self._observer.samples, limits=self._given[1])
             self._damages[plain] = [each.layer for each in damages]
         wide = {each.layer for each in recipe.overrides if each.precision is not None}
-        return [layer for layer in self._damages[plain] if layer not in wide][:_LAYERS_TRIED]
+        return [layer for layer in self._damages[plain] if layer not in wide][:_LOOKED_AT]
 
     def _noise(self, recipe: Recipe) -> float:
         content = finish(prepare(self._content, recipe, self._observer), recipe, self._observer, *self._given)
@@ -212,6 +214,13 @@ class _Bench:
         if recipe.name == "static_wi8_ai8" and connected and added_bytes > size_bytes / 10:
             return "int16", "float"
         return ("float",)
+
+
+def _is_better(recipe: Recipe, lost: float, noise: float, before: Step) -> bool:
+    if (lost, noise) < (before.points_lost, before.noise_fraction):
+        return True
+    for_all = recipe.overrides == before.recipe.overrides
+    return for_all and noise < _BASE_NOISE * before.noise_fraction and lost <= _BASE_LOSS * before.points_lost
 
 
 def _with(recipe: Recipe, model: Any, group: tuple[str, ...], precision: Precision) -> Recipe:

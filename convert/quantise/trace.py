@@ -223,9 +223,7 @@ def _limits_by_place(float_model: bytes, limits: Ranges) -> list[tuple[float, fl
     return [limits.get(name, everything) for name in names]
 
 
-def _noise_fraction(
-    wanted: Sequence[Floats], got: Sequence[Floats], limits: Sequence[tuple[float, float]]
-) -> float:
+def _noise_fraction(wanted: Sequence[Floats], got: Sequence[Floats], limits: Sequence[tuple[float, float]]) -> float:
     fractions = []
     for full, other_full, (low, high) in zip(wanted, got, limits, strict=True):
         a, b = np.clip(full, low, high), np.clip(other_full, low, high)

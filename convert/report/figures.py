@@ -24,14 +24,20 @@ def gate_section(gate: GateResult) -> str:
             (
                 escaped(each.name),
                 number(each.converted),
+                "" if each.low is None or each.high is None else f"{each.low:.3f} to {each.high:.3f}",
                 "" if each.limit is None else f"{limit_side(each)} {each.limit:g}",
             )
             for each in gate.figures
         ]
         told = (
-            f"Both models on {gate.pictures} examples: {gate.pictures_from}. No labels, so no figure of either alone."
+            f"Both models on {gate.pictures} examples: {gate.pictures_from}. No labels, so no figure of either alone. "
+            f"Intervals by bootstrap over {gate.groups} groups; a largest or lowest value has none."
         )
-        return section("Float against converted: agreement", told, table(("figure", "#value", "#passes at"), rows))
+        return section(
+            "Float against converted: agreement",
+            told,
+            table(("figure", "#value", "#95 % interval", "#passes at"), rows),
+        )
     reach = _reach(gate.figures)
     legend = (
         '<p class="legend"><span class="after">difference with its 95 % interval</span>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convert.graph import POSTPROCESS
 from convert.quantise.recipes import Recipe
 from convert.quantise.repair import Step
 from convert.report.account import Account, CalibrationFacts, SourceFacts
@@ -49,7 +50,7 @@ def done(account: Account) -> list[str]:
     if account.calibration is not None:
         told += _calibration(account.calibration)
     if account.recipe is not None:
-        told.append(_recipe(account.recipe))
+        told.append(_recipe(account.recipe, ends_float=_ends_float(account)))
     kind = "task" if account.gate is None else account.gate.kind
     told += [f"Repair {number}: {step(each, kind)}" for number, each in enumerate(account.repairs, 1)]
     if account.model_bytes and account.source is not None and account.latency is not None:
@@ -76,7 +77,7 @@ def chinese(account: Account) -> list[str]:
         if account.calibration.weak:
             told.append("校准集不足（已按要求继续，并记录在模型卡中）。")
     if account.recipe is not None:
-        told.append(_recipe_zh(account.recipe))
+        told.append(_recipe_zh(account.recipe, ends_float=_ends_float(account)))
     kept = [each for each in account.repairs if each.kept]
     if kept:
         told.append(f"普通转换未通过；共修复 {len(kept)} 步，每一步的收益和代价见下。")
@@ -94,18 +95,26 @@ def step(each: Step, kind: str) -> str:
     counted = "points lost" if kind == "task" else "of the disagreement allowed"
     bought = f" ({each.points_bought:+.2f} bought)" if each.points_bought else ""
     cost = f"{each.latency_ms:.2f} ms a run, {each.added_bytes:+,} bytes"
+    cost += f", tried in {each.seconds:.0f} s" if each.seconds >= 1 else ""
     verdict = "passes" if each.passed else "not enough"
     return f"{each.what}: {each.points_lost:.2f} {counted}{bought}; {cost}; {verdict if each.kept else 'taken back'}."
 
 
-def _recipe(recipe: Recipe) -> str:
+def _ends_float(account: Account) -> bool:
+    """Whether an int8 file gives float out: TFLite_Detection_PostProcess, the last op, knows nothing else."""
+    int8 = account.recipe is not None and account.recipe.name == "static_wi8_ai8"
+    return int8 and account.card is not None and any(each.dtype == "float32" for each in account.card.outputs)
+
+
+def _recipe(recipe: Recipe, *, ends_float: bool) -> str:
     wider = [f"{each.layer} in {each.precision}" for each in recipe.overrides if each.precision is not None]
+    wider += [f"{POSTPROCESS}, which knows float alone"] if ends_float else []
     what = f"weights and activations int8 but for {', '.join(wider)}" if wider else RECIPES[recipe.name]
     return f"Recipe {recipe.text()}: {what}."
 
 
-def _recipe_zh(recipe: Recipe) -> str:
-    wider = sum(each.precision is not None for each in recipe.overrides)
+def _recipe_zh(recipe: Recipe, *, ends_float: bool) -> str:
+    wider = sum(each.precision is not None for each in recipe.overrides) + ends_float
     what = f"权重和激活为 int8，其中 {wider} 层保留更高精度" if wider else _RECIPES_ZH[recipe.name]
     return f"量化方案 {recipe.name}：{what}。"
 

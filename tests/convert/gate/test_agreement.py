@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from convert.cards import make_bundle
 from convert.description import Description
 from convert.gate import Gate
 from convert.gate.agreement import of_detections, of_probabilities, of_tensors
+from convert.gate.agreement_gate import intervals
 from convert.inferred import complete, describe
 from convert.pictures.representative import read_representative
 from edge import bundle
@@ -45,6 +47,25 @@ def test_detectors_are_compared_without_labels_too() -> None:
     dead = gate.judge(make_bundle(described, drawn_skin.with_weights_negated("class_logits")))
     assert not dead.passed
     assert dead.points_lost > 20
+
+
+def test_sums_over_pictures_have_an_interval_and_extremes_have_none() -> None:
+    likely = np.eye(3)[np.arange(200) % 3]
+    off = likely.copy()
+    off[:20] = likely[:20, [1, 2, 0]]
+    spread = intervals(of_probabilities(likely, off), [str(index) for index in range(200)], 0)
+    low, high = spread["top-1 agreement"]
+    assert low == pytest.approx(0.9 - 1.96 * np.sqrt(0.9 * 0.1 / 200), abs=0.01)
+    assert high == pytest.approx(0.9 + 1.96 * np.sqrt(0.9 * 0.1 / 200), abs=0.01)
+    assert "largest probability difference" not in spread
+
+
+def test_no_exception_among_few_is_no_proof_that_there_is_none() -> None:
+    likely = np.eye(3)[np.arange(60) % 3]
+    same = of_probabilities(likely, likely)
+    low, high = intervals(same, [str(index) for index in range(60)], 0)["top-1 agreement"]
+    assert (low, high) == (pytest.approx(0.9404, abs=1e-4), 1.0)
+    assert intervals(same, ["one"] * 60, 0) == {}
 
 
 def found(*scores: float, shift: float = 0.0) -> list[Detection]:

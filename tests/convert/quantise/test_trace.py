@@ -11,6 +11,7 @@ from convert.quantise.quantizer import prepare, quantize, ranges
 from convert.quantise.ranges import Observer, observe
 from convert.quantise.recipes import Override, Recipe
 from convert.quantise.trace import SNR_MAX_DB, TensorError, noise_fraction, sensitivity, trace, worst
+from convert.tensors import interface
 from tests.convert.quantise.chains import Chain, samples
 
 pytestmark = pytest.mark.heavy_workshop
@@ -43,6 +44,14 @@ def test_a_file_beside_itself_has_no_error() -> None:
     }
     assert [each.is_output for each in errors] == [False, False, True]
     assert noise_fraction(chain(), chain(), samples(3)) == 0
+
+
+def test_beyond_its_limits_an_output_has_no_noise() -> None:
+    content = chain()
+    name = interface(content)[1][0].name
+    made = quantize(content, PLAIN, samples(3), RANGE, limits={name: (0.0, 0.25)})
+    assert noise_fraction(content, made, samples(3)) > 0.3
+    assert noise_fraction(content, made, samples(3), limits={name: (0.0, 0.25)}) < 0.05
 
 
 def test_eight_bits_give_the_signal_over_noise_that_they_can() -> None:

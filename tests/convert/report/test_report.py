@@ -226,6 +226,17 @@ def test_neither_language_claims_that_a_wider_layer_is_int8() -> None:
     assert not any("没有浮点运算" in line for line in words.chinese(account()))
 
 
+def test_a_last_op_that_stays_float_is_named() -> None:
+    card = bundle.load().card
+    outputs = tuple(msgspec.structs.replace(each, dtype="float32", scale=0.0, zero_point=0) for each in card.outputs)
+    told = account(recipe=Recipe(), steps=(), card=msgspec.structs.replace(card, outputs=outputs))
+    assert any("int8 but for TFLite_Detection_PostProcess" in line for line in words.english(told))
+    assert not any("没有浮点运算" in line for line in words.chinese(told))
+    assert any(
+        "nothing computed in float" in line for line in words.english(account(recipe=Recipe(), steps=(), card=card))
+    )
+
+
 def test_chinese_has_no_english_left_but_names() -> None:
     for line in words.chinese(account()):
         assert re.search(r"[\u4e00-\u9fff]", line), line
