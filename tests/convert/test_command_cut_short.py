@@ -43,7 +43,8 @@ def test_a_full_disk_is_74_and_nothing_is_left(room: Path, tmp_path: Path, limit
 
 def test_ctrl_c_leaves_nothing(room: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [*COMMAND, *words(room, out, *judged(room))]
+    # What was started in the background ignores the interrupt, and so would its children.
+    command = ["env", "--default-signal=INT", *COMMAND, *words(room, out, *judged(room))]
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
