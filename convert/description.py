@@ -126,7 +126,7 @@ class Description(_Part, frozen=True):
     def output_limits(self) -> dict[str, tuple[float, float]]:
         """Once completed: a detector's logits → where their sigmoid still changes; of some the rest is far larger.
 
-        MediaPipe's BlazeFace answers -2,600 to 3, and all faces lie in the last of 255 steps over that.
+        MediaPipe's BlazeFace answers far below that, and over its whole range all faces lie in the last step.
         """
         if self.task != "detection":
             return {}

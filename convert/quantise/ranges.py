@@ -36,7 +36,7 @@ class Observed:
     """One tensor over all samples. mean and usual are per channel (last axis).
 
     usual: how large the channel gets: of the samples' largest absolute values the root of the mean square, in which
-    one sample that drives the network to thirty times its usual values does not speak for all.
+    one sample that drives the network to many times its usual values does not speak for all.
     """
 
     low: float
@@ -106,8 +106,8 @@ def clipped(
     """Per tensor the range in which 255 steps lose least: the least mean squared error of rounding and clipping.
 
     From a histogram over the observed range, as in Migacz 2017 with squared error in place of divergence. Each sample's
-    error counts relative to its own power: else a single picture that drives a network to thirty times its usual
-    values, as one of a few hundred does in an Xception, would set the steps of all others.
+    error counts relative to its own power: else a single picture that drives a network to many times its usual
+    values, as some do in an Xception, would set the steps of all others.
     """
     counts = {name: np.zeros(BINS) for name, each in observed.items() if each.high > each.low}
     for tensors in _run(content, samples, threads):
