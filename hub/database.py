@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
-from hub.schema import metadata
+from hub.tables import metadata
 
 DATABASE_FILE = "hub.db"
 URL_FILE = "database.url"
