@@ -1,8 +1,8 @@
 """The audit log: who did what, to what, when. Added to within the transaction that does it; never changed.
 
 Each row's hash covers its content and the row before, so that a row which was changed, taken out or moved is found by
-`verify`. Rows that were cut off at the end are not: compare with the last hash that `dermedge hub audit` printed, or
-with a backup. What is about a participant who withdraws is erased; its place in the chain stays
+`entries`. Rows that were cut off at the end are not: compare with the last hash that `dermedge hub audit` printed, or
+with a backup. What is about a participant who withdraws is erased, and its place in the chain stays
 (hub/schema_accounts.py).
 """
 
