@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
         case "account" | "audit":
             return run_accounts(arguments)
-        case "migrate":
+        case "migrate" | "retention" | "export-person":
             return run_upkeep(arguments)
         case _:
             return run_records(arguments)
