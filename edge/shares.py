@@ -9,16 +9,19 @@ waited LIVE_S is news no more and moves into a lane behind the live ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from edge.wire import MESSAGE_BYTES_MAX, Priority
 
 LIVE_S = 60.0
+Window = Literal["urgent", "others"]
 
 
 class Lane(NamedTuple):
     """share: of the bytes, against the other lanes' shares.
 
+    window: whose places its messages take without an acknowledgement; each window has `delivery.window` of them. What
+    presses has places of its own, or it would wait for whatever else is not acknowledged.
     on_way_bytes_max: of this lane's messages without an acknowledgement, but for the first; on a slow link what is on
     its way stands before everything else.
     """
@@ -26,14 +29,15 @@ class Lane(NamedTuple):
     priority: Priority
     is_aged: bool
     share: int
+    window: Window
     on_way_bytes_max: int
 
 
 LANES = (
-    Lane("urgent", False, 64, 32 * MESSAGE_BYTES_MAX),
-    Lane("live", False, 16, 32 * MESSAGE_BYTES_MAX),
-    Lane("live", True, 4, MESSAGE_BYTES_MAX),
-    Lane("backlog", False, 1, MESSAGE_BYTES_MAX),
+    Lane("urgent", False, 64, "urgent", 32 * MESSAGE_BYTES_MAX),
+    Lane("live", False, 16, "others", 32 * MESSAGE_BYTES_MAX),
+    Lane("live", True, 4, "others", MESSAGE_BYTES_MAX),
+    Lane("backlog", False, 1, "others", MESSAGE_BYTES_MAX),
 )
 
 
