@@ -89,6 +89,7 @@ class Commands:
                 epoch=self._outbox.epoch,
                 last_seq=last,
                 acknowledged_to=last if first_pending is None else first_pending - 1,
+                generation=int(fact(database, "generation")),
             )
             return self._seal(body)
 
