@@ -1,9 +1,9 @@
 """Which events are on their way, which go next, and which go again. Used by the delivery thread alone.
 
-A window of events is on its way at once, and another of urgent ones, shared out by edge/shares.py. One without an
-acknowledgement goes again after `resend_after_s`, or after twice what acknowledgements take on this link if that is
-more; and each time it waits twice as long. On a slow link the first copy is still travelling, and a second one would
-only stand in the way. What goes again goes out of its own lane's share: it never stands before what presses.
+A window of events is on its way at once, shared out by edge/shares.py, and an urgent one always has its place. One
+without an acknowledgement goes again after `resend_after_s`, or after twice what acknowledgements take on this link if
+that is more; and each time it waits twice as long. On a slow link the first copy is still travelling, and a second one
+would only stand in the way. What goes again is of its own lane's share: it never stands before what presses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge.clock import Clock
 from edge.outbox import Outbox, Row
 from edge.publish.base import Publisher
 from edge.repeats import Repeats
-from edge.shares import LANES, LIVE_S, Lane, Shares
+from edge.shares import LANES, LIVE_S, Lane, Shares, places
 
 AGE_EVERY_S = 1.0
 DOUBLINGS_MAX = 6
@@ -117,7 +117,7 @@ class Sending:
             if rows and rows[0].seq == late[0] and self._fits(rows[0]):
                 return rows[0]
             self._land(late.popleft())
-        room = self._settings.window - sum(self._on_way[each] for each in LANES if each.window == lane.window)
+        room = places(lane, self._settings.window, self._on_way)
         if room <= 0:
             return None
         if not waiting[lane]:

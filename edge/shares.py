@@ -9,19 +9,16 @@ waited LIVE_S is news no more and moves into a lane behind the live ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from edge.wire import MESSAGE_BYTES_MAX, Priority
 
 LIVE_S = 60.0
-Window = Literal["urgent", "others"]
 
 
 class Lane(NamedTuple):
     """share: of the bytes, against the other lanes' shares.
 
-    window: whose places its messages take without an acknowledgement; each window has `delivery.window` of them. What
-    presses has places of its own, or it would wait for whatever else is not acknowledged.
     on_way_bytes_max: of this lane's messages without an acknowledgement, but for the first; on a slow link what is on
     its way stands before everything else.
     """
@@ -29,16 +26,31 @@ class Lane(NamedTuple):
     priority: Priority
     is_aged: bool
     share: int
-    window: Window
     on_way_bytes_max: int
 
 
 LANES = (
-    Lane("urgent", False, 64, "urgent", 32 * MESSAGE_BYTES_MAX),
-    Lane("live", False, 16, "others", 32 * MESSAGE_BYTES_MAX),
-    Lane("live", True, 4, "others", MESSAGE_BYTES_MAX),
-    Lane("backlog", False, 1, "others", MESSAGE_BYTES_MAX),
+    Lane("urgent", False, 64, 32 * MESSAGE_BYTES_MAX),
+    Lane("live", False, 16, 32 * MESSAGE_BYTES_MAX),
+    Lane("live", True, 4, MESSAGE_BYTES_MAX),
+    Lane("backlog", False, 1, MESSAGE_BYTES_MAX),
 )
+
+
+OTHERS_KEEP = 8
+"""This part of the window, one in so many places, is left to the other lanes where urgent events fill it."""
+
+
+def places(lane: Lane, window: int, on_way: Mapping[Lane, int]) -> int:
+    """How many more of a lane's messages may be on their way at once, of so many in all.
+
+    To what presses only its own kind counts: it starts at once, whatever else has no acknowledgement yet.
+    """
+    urgent = sum(count for each, count in on_way.items() if each.priority == "urgent")
+    others = sum(on_way.values()) - urgent
+    if lane.priority == "urgent":
+        return window - urgent
+    return max(window - urgent, -(-window // OTHERS_KEEP)) - others
 
 
 class Shares:

@@ -1,7 +1,7 @@
 """The figures of docs/delivery.md, from what the parts of `make chaos` left, by way of docs/delivery.json.
 
-No figure is typed: results and conditions are what the part's own file says; what an older file does not say is left out.
-A part that was not done keeps the figures that it had; the kills count only as a whole.
+No figure is typed: results and conditions are what the file of the part says; what an older one does not say is left
+out. A part that was not done keeps the figures that it had; the kills count only as a whole.
 """
 
 from __future__ import annotations
