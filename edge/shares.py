@@ -37,8 +37,8 @@ LANES = (
 )
 
 
-OTHERS_KEEP = 8
-"""This part of the window, one in so many places, is left to the other lanes where urgent events fill it."""
+OTHERS_KEEP = 4
+"""One in so many places of the window is left to the other lanes where urgent events fill it: their share, nearly."""
 
 
 def places(lane: Lane, window: int, on_way: Mapping[Lane, int]) -> int:
