@@ -100,7 +100,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
 def _ask_for_the_rest(connection: sa.Connection, now: datetime) -> int:
     """Of every chain that this backup knows; of one that it does not know, when its device says where it stands."""
     for device in connection.execute(sa.select(devices.c.device)).scalars().all():
-        commanding.begin_anew(connection, device)
+        commanding.begin_anew(connection, device, now)
     rows = connection.execute(sa.select(chains)).mappings().all()
     for row in rows:
         mine = chains.c.device == row["device"], chains.c.epoch == row["epoch"]

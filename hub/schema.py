@@ -102,8 +102,8 @@ unheld = sa.Table(
     sa.Column("last_seq", sa.BigInteger, nullable=False),
 )
 
-# What the hub and one device go by. generation: of the last resend_from to it. command_*: the end of the chain of
-# commands to it.
+# What the hub and one device go by. generation: of the last resend_from to it, or one above what the device has seen.
+# command_*: the end of the chain of commands to it; its epochs count up.
 links = sa.Table(
     "links",
     metadata,
@@ -112,6 +112,15 @@ links = sa.Table(
     sa.Column("command_epoch", sa.String(32), nullable=False),
     sa.Column("command_seq", sa.BigInteger, nullable=False),
     sa.Column("command_hash", sa.String(64), nullable=False),
+)
+
+# The newest response of each of a device's chains of them; every start of a device begins a chain (hub/replay.py).
+heard = sa.Table(
+    "heard",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("epoch", sa.String(32), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
 )
 
 # The outbox to the devices. A command is queued by any process, sealed by `hub ingest` alone (message, epoch, seq), and
