@@ -96,6 +96,10 @@ class Registry:
             found = self._devices.get(device)
         return found
 
+    def forget(self) -> None:
+        """Read the database again, which may be another one."""
+        self._devices, self._read_at_ns = {}, None
+
     def _is_old(self) -> bool:
         # A flood of unknown names must not become a flood of queries.
         return self._read_at_ns is None or self._clock.monotonic_ns() - self._read_at_ns >= RELOAD_AFTER_NS

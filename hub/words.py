@@ -121,6 +121,10 @@ WORDS: dict[str, Words] = {
     "reason.dropped": Words("could not be stored nor held", "无法存储也无法隔离"),
     "reason.too_large": Words("too large", "过大"),
     "reason.foreign_presence": Words("another hub's word on this broker", "本代理上有其他中心的消息"),
+    "reason.unread_and_withdrawn": Words(
+        "cannot be read, and may be about somebody who has withdrawn; it stays with its device",
+        "无法读取，且可能涉及已撤回同意者，保留在设备上",
+    ),
     "reason.quarantine_full": Words("no room in quarantine", "隔离区已满"),
     "reason.seq_repeated": Words("one number for two events of a device", "同一设备的两个事件序号相同"),
     "reason.chain_broken": Words("an event that does not follow the one before", "事件与前一事件不衔接"),
