@@ -240,8 +240,7 @@ class Ingest:
                     _log.warning(line, database.in_short(error))
                 self._failed()
                 self._parts.subscription.presence.tick()
-                # What is held open may belong to a file that was replaced.
-                self._parts.engine.dispose()
+                self._parts.mark.let_go()
                 self._stopping.wait(RETRY_S[min(failed, len(RETRY_S) - 1)])
                 failed += 1
             else:

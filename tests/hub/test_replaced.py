@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ def moved_in(kept: Path, hub: Path) -> None:
     for suffix in ("-wal", "-shm"):
         (hub / f"hub.db{suffix}").unlink(missing_ok=True)
     shutil.copyfile(kept, hub / "new")
-    os.replace(hub / "new", hub / "hub.db")
+    (hub / "new").replace(hub / "hub.db")
 
 
 def copied_over(kept: Path, hub: Path) -> None:
