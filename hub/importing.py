@@ -18,6 +18,7 @@ from hub.opening import Arrival, Opened, Refused, open_message
 from hub.registry import Registry
 from hub.store import Outcome, Store, not_storable
 from hub.subscribe import acknowledgements
+from hub.sweep import sweep
 from hub.withdrawal import bring_together
 
 BATCH_MESSAGES = 100
@@ -45,6 +46,7 @@ def take(directory: Path, files: Sequence[Path], clock: Clock, receipts: list[by
     engine = database.open_database(directory)
     registry, store, result = Registry(engine, clock), Store(engine), Imported()
     bring_together(directory, engine, clock.now())
+    sweep(engine, registry, identity)
     for batch in _batches(_whole_ones(files, result)):
         now = clock.now()
         messages = [open_message(Arrival(each, now), registry, identity) for each in batch]
