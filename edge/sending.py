@@ -81,11 +81,18 @@ class Sending:
         late = self._late()
         waiting: dict[Lane, list[Row]] = {lane: [] for lane in LANES}
         while True:
-            ready = {lane: row for lane in LANES if (row := self._next(lane, late[lane], waiting)) is not None}
+            ready: dict[Lane, int] = {}
+            held_up: dict[Lane, int] = {}
+            rows: dict[Lane, Row] = {}
+            for lane in LANES:
+                row, may_start = self._next(lane, late[lane], waiting)
+                if row is not None:
+                    rows[lane] = row
+                    (ready if may_start else held_up)[lane] = len(row.message)
             if not ready:
                 return True
-            lane = self._shares.choose({lane: len(row.message) for lane, row in ready.items()})
-            row = ready[lane]
+            lane = self._shares.choose(ready, held_up)
+            row = rows[lane]
             before = self._flights.get(row.seq)
             if not self._publish(lane, row, tries=0 if before is None else before.tries + 1):
                 return False
@@ -110,19 +117,21 @@ class Sending:
                 late[flight.lane].append(seq)
         return late
 
-    def _next(self, lane: Lane, late: deque[int], waiting: dict[Lane, list[Row]]) -> Row | None:
-        """The lane's next event: one that goes again, or a new one where there is a place for it."""
+    def _next(self, lane: Lane, late: deque[int], waiting: dict[Lane, list[Row]]) -> tuple[Row | None, bool]:
+        """The lane's next event, one that goes again or a new one, and whether there is a place for it."""
         while late:
             rows = self._outbox.pending(late[0] - 1, 1)
             if rows and rows[0].seq == late[0] and self._fits(rows[0]):
-                return rows[0]
+                return rows[0], True
             self._land(late.popleft())
         room = places(lane, self._settings.window, self._on_way)
-        if room <= 0:
-            return None
-        if not waiting[lane]:
-            waiting[lane] = self._fetch(lane, room)
-        return waiting[lane][0] if waiting[lane] and self._may_start(lane, waiting[lane]) else None
+        if lane in waiting and not waiting[lane]:
+            waiting[lane] = self._fetch(lane, max(room, 1))
+            if not waiting[lane]:
+                del waiting[lane]  # for this step
+        if lane not in waiting:
+            return None, False
+        return waiting[lane][0], room > 0 and self._may_start(lane, waiting[lane])
 
     def _fetch(self, lane: Lane, room: int) -> list[Row]:
         """The lane's next events, without those that are on their way or too large for this broker."""
