@@ -65,7 +65,7 @@ def test_the_folder_is_synced_after_each_file_that_the_hub_relies_on(
 
     def noted(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+            synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
