@@ -19,7 +19,7 @@ from edge.errors import ConfigError, StoreError
 from hub import commanding, withdrawal
 from hub.database import DATABASE_FILE, is_on_server, open_database
 from hub.disk import to_disk
-from hub.lock import sole
+from hub.lock import alone, beside
 from hub.schema import chains, devices
 
 
@@ -35,9 +35,15 @@ class Restored:
 def backup(directory: Path, file: Path) -> int:
     """Copy the database into a new file, on the disk when this returns; how many events are in it.
 
-    Raises ConfigError where there is no hub, StoreError where the file cannot be written or is there already.
+    Raises ConfigError where there is no hub, StoreError where the file cannot be written or is there already,
+    AlreadyRunningError beside a restore.
     """
     _require_file(directory)
+    with beside(directory):
+        return _copy(directory, file)
+
+
+def _copy(directory: Path, file: Path) -> int:
     engine = open_database(directory)
     part = file.with_name(file.name + ".part")
     try:
@@ -74,22 +80,22 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
     """
     _require_file(directory)
     _require_backup(file)
-    with sole(directory):
+    with alone(directory):
         path = directory / DATABASE_FILE
-        aside = _move_aside(path, now)
+        part = path.with_name(path.name + ".part")
+        aside: Path | None = None
         try:
-            part = path.with_name(path.name + ".part")
             part.unlink(missing_ok=True)
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
                 source.backup(target)
             to_disk(part)
+            aside = _move_aside(path, now)
             part.rename(path)
             to_disk(directory)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"expected to write the database at {path}; {error}; the one before is at {aside}"
-            ) from error
+            left = "the one before is in its place" if aside is None else f"the one before is at {aside}"
+            raise StoreError(f"expected to write the database at {path}; {error}; {left}") from error
         engine = open_database(directory)
         erased_before = _erased(engine)
         withdrawal.bring_together(directory, engine, now)

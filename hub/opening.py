@@ -14,7 +14,7 @@ import msgspec
 from edge import pseudonym
 from edge.errors import SealError, WireError
 from edge.events import Encounter, EventBody, ResponseBody
-from edge.sealing import ciphertext_hash, sha256, unseal, verify
+from edge.sealing import ciphertext_hash, key_id, sha256, unseal, verify
 from edge.wire import Envelope, Header, Void, VoidReason, decode, decode_sealed
 from hub.keys import HubIdentity
 from hub.registry import Device, Registry
@@ -108,7 +108,7 @@ def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) ->
     body: EventBody | ResponseBody | None = None
     if isinstance(message, Envelope):
         try:
-            opened = unseal(message, header, identity.sealing_key)
+            opened = _unseal(message, header, identity)
         except SealError as error:
             return replace(refused, reason="does_not_open", detail=str(error), verified=True)
         try:
@@ -120,6 +120,13 @@ def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) ->
     content = sha256(message.header + ciphertext.encode())
     reason = message.reason if isinstance(message, Void) else None
     return Opened(arrival, device, header, body, digest, ciphertext, content, reason)
+
+
+def _unseal(message: Envelope, header: Header, identity: HubIdentity) -> bytes:
+    """With the key that it is sealed to. Raises SealError, of the hub's own key where it is sealed to none of them."""
+    named = {each.key_id for each in header.recipients}
+    fitting = (each for each in identity.opening_keys if key_id(each.public_key()) in named)
+    return unseal(message, header, next(fitting, identity.sealing_key))
 
 
 def _pseudonyms(opened: bytes) -> frozenset[str] | None:

@@ -22,6 +22,8 @@ from edge.events import Tombstone
 from edge.wire import Participant, Time
 from hub import commanding
 from hub.database import empty_log, erase_for_good, upsert
+from hub.disk import to_disk
+from hub.lock import beside
 from hub.opening import Opened
 from hub.projection import project
 from hub.schema import commands, devices, encounters, events, findings, tombstones
@@ -67,7 +69,8 @@ def listed(engine: sa.Engine) -> list[Withdrawn]:
 def withdraw(directory: Path, engine: sa.Engine, participant: str, now: datetime) -> int:
     """Erase all that is about this participant, here and on every device, for ever; how many events that were.
 
-    Raises UsageError where the check symbol does not fit, StoreError where the list cannot be written.
+    Raises UsageError where the check symbol does not fit, StoreError where the list cannot be written,
+    AlreadyRunningError beside a restore.
     """
     name = pseudonym.normal(participant)
     if name is None:
@@ -75,9 +78,10 @@ def withdraw(directory: Path, engine: sa.Engine, participant: str, now: datetime
             f"expected a participant's pseudonym such as 7K3PQV, got {participant!r}: its check symbol does not fit, "
             "read it again"
         )
-    if name not in {line.participant for line in read(directory)}:
-        _append(directory, Line(name, now))
-    return bring_together(directory, engine, now)[name]
+    with beside(directory):
+        if name not in {line.participant for line in read(directory)}:
+            _append(directory, Line(name, now))
+        return bring_together(directory, engine, now)[name]
 
 
 def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[str, int]:
@@ -179,6 +183,7 @@ def _append(directory: Path, line: Line) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        to_disk(directory)
     except OSError as error:
         raise StoreError(f"expected to write the list of withdrawn participants at {path}; {error}") from error
 
