@@ -20,6 +20,7 @@ from hub import commanding, withdrawal
 from hub.database import DATABASE_FILE, is_on_server, open_database
 from hub.disk import to_disk
 from hub.lock import alone, beside
+from hub.migrating import settle_restored
 from hub.schema import chains, devices
 
 
@@ -96,6 +97,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
         except (OSError, sqlite3.Error) as error:
             left = "the one before is in its place" if aside is None else f"the one before is at {aside}"
             raise StoreError(f"expected to write the database at {path}; {error}; {left}") from error
+        settle_restored(directory, now)
         engine = open_database(directory)
         erased_before = _erased(engine)
         withdrawal.bring_together(directory, engine, now)
