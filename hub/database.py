@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
+from hub.disk import to_disk
 from hub.schema_version import require_current, require_whole, upgrade
 
 DATABASE_FILE = "hub.db"
@@ -44,6 +45,7 @@ def create(directory: Path, url: str | None = None) -> Path:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _create_tables(directory)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at {path}; {error}") from error
     return path
@@ -55,6 +57,8 @@ def _create_on_server(directory: Path, url: str) -> Path:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(url + "\n")
         _create_tables(directory)
+        to_disk(path)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at the server that {path} names; {error}") from error
     return path
@@ -233,6 +237,14 @@ def passes(error: Exception) -> bool:
 def in_short(error: Exception) -> str:
     """Without the statement: what the database itself says."""
     return str(getattr(error, "orig", None) or error)
+
+
+def table_of_json(connection: sa.Connection, column: sa.Column[Any]) -> Any:
+    """A JSON object's keys and values, as a table of `key` and `value` beside each row."""
+    in_file = connection.dialect.name == "sqlite"
+    pairs = sa.func.json_each(column) if in_file else sa.func.json_each_text(column)
+    columns = sa.column("key", sa.String), sa.column("value", sa.String)
+    return pairs.table_valued(*columns, joins_implicitly=True) if in_file else pairs.table_valued(*columns).lateral()
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -206,12 +206,12 @@ def upgrade() -> None:
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.String(length=36), nullable=False),
-        sa.Column("at", sa.DateTime(), nullable=False),
-        sa.Column("site", sa.String(length=32), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("question", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
         sa.Column("value", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("feedback_id"),
+        sa.PrimaryKeyConstraint("feedback_id", "role", "question"),
     )
     op.create_index("feedback_by_role", "feedback", ["role", "question", "value"], unique=False)
     op.create_table(
@@ -239,6 +239,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("finding_id", "device"),
     )
     op.create_index("findings_by_arrival", "findings", ["received_at", "finding_id"], unique=False)
+    op.create_index("findings_by_card", "findings", ["card_sha256", "received_at", "score"], unique=False)
     op.create_index("findings_by_encounter", "findings", ["device", "encounter_id", "finding_id"], unique=False)
     op.create_index("findings_by_kind", "findings", ["label", "site", "tier"], unique=False)
     op.create_index("findings_by_model", "findings", ["model_name", "model_version", "model_status"], unique=False)
@@ -259,6 +260,13 @@ def upgrade() -> None:
     op.create_index("follow_ups_by_participant", "follow_ups", ["participant"], unique=False)
     op.create_index("follow_ups_due", "follow_ups", ["done_at", "due_on", "encounter_id"], unique=False)
     op.create_table(
+        "heard",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "epoch"),
+    )
+    op.create_table(
         "ingest_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
@@ -275,6 +283,12 @@ def upgrade() -> None:
         sa.Column("command_seq", sa.BigInteger(), nullable=False),
         sa.Column("command_hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("device"),
+    )
+    op.create_table(
+        "marks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("mark", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "models",
@@ -449,6 +463,7 @@ def upgrade() -> None:
         sa.Column("participant", sa.String(length=16), nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
         sa.Column("erased", sa.BigInteger(), nullable=False),
+        sa.Column("swept", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("participant"),
     )
     op.create_table(
