@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edge import app, bundle, events
-from edge.errors import BundleError, ConfigError, WireError
+from edge.errors import BundleError, CameraError, ConfigError, WireError
 from tests.edge.see.device import FALTERING, PERSON_FRAMES, Device, FalteringCamera, bodies
 from tests.edge.see.scenes import FixedClock
 from tests.edge.tell.tiny_hub import TinyHub
@@ -20,6 +20,12 @@ def test_a_real_camera_of_a_provisioned_device_consents_for_nobody(device: Devic
     with pytest.raises(ConfigError, match=r"FalteringCamera.*operator\.script=single.*on paper"):
         app.run(device.config(FALTERING, f"operator.script={script}"), frames=1)
     assert set(tmp_path.rglob("*")) == before, "not even an outbox is made"
+
+
+def test_a_camera_that_never_came_is_no_good_run(device: Device) -> None:
+    settings = device.config("camera.source=v4l2:/dev/video77", "operator.script=single", "identity.directory=")
+    with pytest.raises(CameraError, match=r"got none in the whole run.*video77"):
+        app.run(settings, duration_s=2)
 
 
 def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
