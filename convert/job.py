@@ -19,6 +19,7 @@ from convert.finish import Work, finish
 from convert.floatmodel import FloatModel
 from convert.gate import MAX_DROP_POINTS, Gate
 from convert.gate.judge import AGREEMENT_LIMIT, Judge
+from convert.gate.soundness import check_float
 from convert.inferred import complete
 from convert.pictures.evaluation import Evaluation, read_evaluation
 from convert.pictures.representative import Representative, read_representative
@@ -116,6 +117,7 @@ def _quantised(
     progress.stage("evaluate")
     threads = _threads()
     float_bundle = make_bundle(described, float_model.tflite)
+    check_float(float_bundle, evaluation, threads)
     gate = Gate(described, float_bundle, evaluation, max_drop=order.max_drop, threads=threads, seed=order.seed)
     attempts: list[Attempt] = []
     judge = Judge(gate, described, lambda: None if attempts else progress.stage("evaluate"))

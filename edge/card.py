@@ -124,6 +124,7 @@ class Anchors(_Part, frozen=True):
 
 class Decode(_Part, frozen=True):
     """kind "distances": per cell, exp(v) * stride from the cell's centre to left, top, right, bottom.
+    Cells lie in a map (1, rows, columns, values), or in its rows one after the other, (1, cells, values).
 
     kind "anchors": offsets to `anchors`. kind "boxes": the model has decoded and suppressed already; `boxes` holds
     y_min, x_min, y_max, x_max as fractions of the input's sides, `scores` probabilities, `classes` indices, and only

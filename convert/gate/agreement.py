@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.gate.running import Found
+from convert.gate.running import CONVERTED, FLOAT, Found
 
 Reals = NDArray[np.float64]
 Tensors = Sequence[Sequence[NDArray[np.float32]]]
@@ -63,7 +63,7 @@ def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
     top1 = figures[name]
     faults = []
     if float(np.ptp(float_model, axis=0).max()) == 0:
-        faults.append("the float model gives every picture the same probabilities")
+        faults.append(f"{FLOAT} gives every picture the same probabilities")
     faults += _below(name, top1, TOP1_MIN)
     if not figures["largest probability difference"] <= PROBABILITY_DIFFERENCE_MAX:
         faults.append(
@@ -106,13 +106,14 @@ def of_tensors(float_model: Tensors, converted: Tensors) -> Agreement:
     by_output = zip(zip(*float_model, strict=True), zip(*converted, strict=True), strict=True)
     for number, sides in enumerate(by_output):
         first, second = (np.stack([each.ravel() for each in side]).astype(np.float64) for side in sides)
-        if not (np.isfinite(first).all() and np.isfinite(second).all()):
-            faults.append(f"output {number} has NaN or infinity")
+        whose = [name for name, side in ((FLOAT, first), (CONVERTED, second)) if not np.isfinite(side).all()]
+        if whose:
+            faults.append(f"output {number} of {' and of '.join(whose)} has NaN or infinity")
             continue
         cosines.append(_cosine(first, second))
         centred = first - first.mean(axis=0)
         if not np.abs(centred).max() > 0:
-            faults.append(f"output {number} of the float model never changes")
+            faults.append(f"output {number} of {FLOAT} never changes")
             continue
         correlations.append(_cosine(centred, second - second.mean(axis=0)))
     figures = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convert.gate.agreement import Agreement, of_detections, of_probabilities, of_tensors, ratio
 from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, Reals, interval, resample
 from convert.gate.result import Figure, GateResult, known
-from convert.gate.running import Runner, detections, probabilities
+from convert.gate.running import CONVERTED, FLOAT, Runner, detections, probabilities
 from convert.pictures.evaluation import Evaluation
 from edge.bundle import Bundle
 
@@ -78,8 +78,8 @@ def _agreement(float_bundle: Bundle, evaluation: Evaluation, threads: int) -> Ca
         thresholds = [label.score_threshold for label in float_bundle.card.labels]
         return lambda converted: of_detections(found, detections(converted, examples, threads), thresholds)
     if float_bundle.card.task == "classification":
-        likely = probabilities(float_bundle, examples, threads)
-        return lambda converted: of_probabilities(likely, probabilities(converted, examples, threads))
+        likely = probabilities(float_bundle, examples, threads, FLOAT)
+        return lambda converted: of_probabilities(likely, probabilities(converted, examples, threads, CONVERTED))
     answers = _tensors(float_bundle, evaluation, threads)
     return lambda converted: of_tensors(answers, _tensors(converted, evaluation, threads))
 

@@ -13,7 +13,7 @@ from convert.description import Description
 from convert.gate import average_precision, measures
 from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, RESAMPLES, interval, resample
 from convert.gate.result import LABEL_PICTURES_MIN, Figure, GateResult, Row, figure, row
-from convert.gate.running import detections, probabilities
+from convert.gate.running import CONVERTED, FLOAT, detections, probabilities
 from convert.pictures.evaluation import Evaluation
 from convert.pictures.skin_tone import BINS, UNKNOWN
 from edge.bundle import Bundle
@@ -63,12 +63,12 @@ class TaskGate:
         if self._task == "detection":
             shown = [{label for label, _ in each.boxes} for each in evaluation.examples]
             self._shows = np.array([[label in each for label in labels] for each in shown])
-        self._float = self._measure(float_bundle)
+        self._float = self._measure(float_bundle, FLOAT)
         self._groups = len(set(evaluation.groups))
         self._resampled = self._resample(self._float)
 
     def judge(self, converted: Bundle) -> GateResult:
-        theirs = self._measure(converted)
+        theirs = self._measure(converted, CONVERTED)
         figures = self._figures(theirs)
         metric = figures[0]
         lost = 100 * ((metric.float_model or 0.0) - (metric.converted or 0.0))
@@ -92,7 +92,7 @@ class TaskGate:
             per_tone=self._per_part(theirs, self._evaluation.tones, (*BINS, UNKNOWN)),
         )
 
-    def _measure(self, bundle: Bundle) -> _Measured:
+    def _measure(self, bundle: Bundle, whose: str) -> _Measured:
         examples = self._evaluation.examples
         if self._task == "detection":
             found = average_precision.match(examples, detections(bundle, examples, self._threads), self._labels)
@@ -102,7 +102,7 @@ class TaskGate:
                 lambda weights: average_precision.detection_figures(found, weights),
                 lambda weights: np.array([average_precision.average_precision_50(each, weights) for each in found]),
             )
-        likely = probabilities(bundle, examples, self._threads)
+        likely = probabilities(bundle, examples, self._threads, whose)
         return _Measured(
             measures.FIGURES,
             "sensitivity",

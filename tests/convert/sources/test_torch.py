@@ -113,7 +113,7 @@ def test_the_weight_swap_is_real_and_caught(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="lost some"):
         health.check_weights(swapped, count, "the network")
     with pytest.raises(ConvertError, match="went wrong"):
-        health.check_answers(swapped, reference, "the network")
+        health.check_answers(swapped, health.check_source(swapped, reference, "the network"), "the network")
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(network, (example,)), path)
     assert any("answers as the source does" in note for note in sources.load(path).notes)
