@@ -97,7 +97,7 @@ def _bundle(work: Work, chosen: Attempt, result: GateResult, measured: dict[str,
         recipe_detail=msgspec.to_builtins(chosen.step.recipe),
         calibration=work.representative.calibration(),
         gate=_judged(result),
-        gate_kind=result.kind,
+        gate_kind=result.card_kind,
         parameters=parameters(model),
         mac=sum(op.mac for op in op_counts(model)),
     )
@@ -117,8 +117,9 @@ def _judged(result: GateResult) -> str:
             f"gate: agreement only: {'passed' if result.passed else 'failed'} against the float model on "
             f"{result.pictures} examples ({result.pictures_from}); whether either is right was not measured"
         )
+    verdict = "passed on too few pictures to tell" if result.weak else "passed" if result.passed else "failed"
     return (
-        f"gate: {'passed' if result.passed else 'failed'}: at most {result.max_drop:g} points of {result.metric} lost "
+        f"gate: {verdict}: at most {result.max_drop:g} points of {result.metric} lost "
         f"on {result.pictures} labelled pictures ({result.pictures_from})"
     )
 

@@ -22,8 +22,9 @@ LabelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$(?!\n)")]
 DType = Literal["int8", "uint8", "int16", "float32"]
 Task = Literal["detection", "classification", "tensors"]
 """tensors: the runtime knows no use of it; the converter only compares it with its source."""
-GateKind = Literal["task", "agreement", "none"]
-"""What was proved before the bundle was written: the task's metric, agreement with the float model, or nothing."""
+GateKind = Literal["task", "task_weak", "agreement", "none"]
+"""What was shown before the bundle was written: the task's metric, the same on pictures too few to tell, agreement with
+the float model, or nothing."""
 Role = Literal[
     "class_logits",
     "class_probabilities",
