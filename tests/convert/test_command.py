@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import dermedge as command
-from edge import bundle
+from convert.cli import NOTHING_DONE
+from convert.report.account import Account
+from edge import __version__, bundle
 from tests.convert import tiny
 from tests.convert.command import COMMAND, dermedge, environment, judged, last_line, words
 from tests.tree import ROOT
@@ -127,6 +129,7 @@ def test_a_gate_that_fails_leaves_a_report_and_no_bundle(room: Path, tmp_path: P
     report = tmp_path / "ruined.report.html"
     assert [each.name for each in tmp_path.iterdir()] == [report.name]
     assert last_line(done).startswith("dermedge: gate: failed: balanced accuracy")
+    assert done.stderr.count("balanced accuracy") == 1, "once is enough"
     assert str(report) in last_line(done)
     assert done.stdout == ""
     page = report.read_text(encoding="utf-8")
@@ -142,6 +145,16 @@ def test_failures_are_one_json_object_as_well(room: Path, tmp_path: Path) -> Non
     told = json.loads(done.stdout)
     assert (told["ok"], told["exit_code"], told["bundle"]) == (False, 65, None)
     assert told["error"] in last_line(done)
+    empty = Account(ok=False, exit_code=65, error=told["error"], dermedge=__version__)
+    assert told == json.loads(json.dumps(empty.as_json())), "the keys of a failure are those of an account"
+
+
+def test_a_failed_gate_is_told_once_and_has_the_same_keys(room: Path, tmp_path: Path) -> None:
+    command = words(room, tmp_path / "ruined", *judged(room), "--json", model="fragile.tflite", describe="fragile.toml")
+    done = dermedge(*command, "--max-float-layers", "0")
+    assert done.returncode == 65
+    assert done.stderr.count("balanced accuracy") == 1
+    assert set(json.loads(done.stdout)) == set(NOTHING_DONE)
 
 
 def test_a_folder_that_exists_is_refused_and_untouched(room: Path, tmp_path: Path) -> None:
