@@ -104,6 +104,33 @@ def test_people_get_a_plain_account(room: Path, tmp_path: Path) -> None:
     assert card.name == "colours"
 
 
+def test_a_pass_on_three_pictures_is_told_and_marked(room: Path, tmp_path: Path) -> None:
+    rows = (room / "evaluation" / "set.csv").read_text(encoding="utf-8").splitlines()
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(rows[:4]), encoding="utf-8")
+    out, pictures = tmp_path / "out", str(room / "evaluation" / "images")
+    done = dermedge(*words(room, out, "--eval", str(few), "--eval-images", pictures))
+    assert done.returncode == 0, done.stderr
+    assert "Gate: passed on too few pictures to tell" in done.stdout
+    assert "the card says task_weak and `dermedge run` warns" in done.stdout
+    card = bundle.load(out).card
+    assert card.gate_kind == "task_weak"
+    assert card.gate.startswith("gate: passed on too few pictures to tell: ")
+    assert "on too few pictures to tell</h2>" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_labels_it_says_what_to_pass(room: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", image=np.random.default_rng(0).uniform(size=(150, 16, 16, 3)).astype(np.float32))
+    command = ["convert", str(room / "model.tflite"), "--calibration", str(tmp_path / "set.npz")]
+    done = dermedge(*command, "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "--labels FILE" in line]
+    assert len(said) == 1
+    assert "only compared tensor by tensor" in said[0]
+    assert "--labels FILE" in done.stdout
+    assert bundle.load(tmp_path / "out").card.task == "tensors"
+
+
 def test_a_model_that_plain_conversion_ruins_is_repaired(room: Path, tmp_path: Path) -> None:
     out = tmp_path / "repaired"
     done = dermedge(*words(room, out, *judged(room), "--json", model="fragile.tflite", describe="fragile.toml"))
