@@ -113,7 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _convert(arguments: argparse.Namespace) -> Account:
     from convert.job import Order, convert
     from convert.progress import Progress
+    from edge.inference import engine_log
 
+    engine_log.SHOW_ALL.set(arguments.debug)
     order = Order(
         source=arguments.source,
         calibration=arguments.calibration,

@@ -50,7 +50,7 @@ def none_limit(groups: int) -> float:
 
 
 def none_limit_of_mean(shows: NDArray[np.bool_], groups: Sequence[str]) -> float:
-    """The same for a mean over labels, as balanced accuracy is one. shows: (pictures, labels).
+    """The same for a mean over labels, as balanced accuracy is one and AP is taken for. shows: (pictures, labels).
 
     What differs may all be of one label, and groups may show several. With N groups, of which each shows at most m of
     K labels, and n of the rarest label: P(none differs) <= prod(1 - sum of the group's shares / m), which by the
