@@ -89,8 +89,15 @@ class GateResult(msgspec.Struct, frozen=True):
 
 def figure(name: str, float_model: float, converted: float, low: float, high: float, method: Method) -> Figure:
     """A figure whose NaN are None."""
-    numbers = (known(each) for each in (float_model, converted, converted - float_model, low, high))
-    return Figure(name, *numbers, method="" if math.isnan(low) else method)
+    return Figure(
+        name,
+        known(float_model),
+        known(converted),
+        known(converted - float_model),
+        known(low),
+        known(high),
+        method="" if math.isnan(low) else method,
+    )
 
 
 def row(name: str, pictures: int, metric: str, float_model: float, converted: float, note: str = "") -> Row:
