@@ -43,6 +43,7 @@ BACKLOG_EVERY_S = 1.0
 MOTION_FRAMES = 3
 """Frames this many intervals apart still tell a hand that moves; more, and between them it may have been anywhere."""
 UNJUDGED = {
+    "task_weak": "the model {} {} was judged on too few pictures to tell what conversion cost it; its card says: {}",
     "agreement": "the model {} {} was only compared with its float form, on no known answers; its card says: {}",
     "none": "nobody has judged what conversion left of the model {} {}; its card says: {}",
 }

@@ -35,7 +35,13 @@ def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("none", "nobody has judged"), ("agreement", "only compared with its float form"), ("task", "")]
+    ("kind", "words"),
+    [
+        ("none", "nobody has judged"),
+        ("agreement", "only compared with its float form"),
+        ("task_weak", "too few pictures to tell"),
+        ("task", ""),
+    ],
 )
 def test_a_model_whose_conversion_was_not_judged_on_the_task_says_so_once(
     device: Device, kind: str, words: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
