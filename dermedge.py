@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": Command("edge.cli_doctor", "runtime", "check model, broker, hub and outbox; one line each"),
     "config": Command("edge.cli_config", "runtime", "show each setting and where it came from"),
     "outbox": Command("edge.cli_outbox", "runtime", "what waits on this device to be acknowledged"),
+    "referral": Command("edge.cli_referral", "runtime", "what became of the referrals of this device"),
     "provision": Command("edge.cli_provision", "runtime", "make a device's keys"),
     "hub": Command("hub.cli", "hub", "the receiver: init, device add, ingest, serve"),
     "firmware": Command("firmware_cfg.cli", "runtime", "list, show and validate the boards' profiles"),
