@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words  # taken out here, so that it may stand behind any subcommand
     argv = [word for word in words if word != "--debug"]
     try:
-        code = _dispatch(argv)
+        code = _dispatch(argv, debug=debug)
         if sys.stdout is not None:  # `>&-` closes it
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -111,9 +111,10 @@ class _MissingError(DermedgeError):
     exit_code = EX_UNAVAILABLE
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def _dispatch(argv: Sequence[str], *, debug: bool) -> int:
     parser, run = parser_for(argv)
     arguments = parser.parse_args(argv)
+    arguments.debug = debug
     assert run is not None, "argparse has refused a command line without a known subcommand"
     try:
         return run(arguments)
