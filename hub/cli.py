@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from edge.errors import UsageError
+from hub.cli_boards import add_boards, run_boards
 from hub.cli_records import add_records, run_records
 
 DEFAULT_PORT = 8640
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
     add_records(actions, _add_directory)
+    add_boards(actions, _add_directory)
 
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _ingest(arguments.dir, arguments.broker)
         case "serve":
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+        case "boards" | "asyncapi":
+            return run_boards(arguments)
         case _:
             return run_records(arguments)
 

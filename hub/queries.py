@@ -137,7 +137,7 @@ def live(engine: sa.Engine, now: datetime) -> Live:
         recent = ingest is not None and now - ingest["at"] < HUB_SILENT_AFTER
         return Live(
             at=now,
-            devices=_devices(connection, now),
+            devices=device_rows(connection, now),
             findings=_findings(connection),
             counts=_counts(connection),
             models=_models(connection),
@@ -164,7 +164,8 @@ def stored_findings(directory: Path) -> list[dict[str, Any]]:
     return bodies
 
 
-def _devices(connection: sa.Connection, now: datetime) -> list[DeviceRow]:
+def device_rows(connection: sa.Connection, now: datetime) -> list[DeviceRow]:
+    """Every registered device; those that need attention first. Raises what the database raises."""
     joined = devices.outerjoin(device_states, devices.c.device == device_states.c.device)
     columns = (devices.c.device, devices.c.site, device_states.c.online, device_states.c.state)
     query = sa.select(*columns, device_states.c.last_seen_at).select_from(joined)
