@@ -72,6 +72,20 @@ WORDS: dict[str, Words] = {
         "Records set aside at the hub: {count} – tell your supervisor", "{count} 条记录被中心服务器搁置，请告知主管"
     ),
     "keeping.online": Words("Connected", "已连接"),
+    # referrals, `dermedge referral list`
+    "referral.referral": Words("referral", "转诊编号"),
+    "referral.requested": Words("requested", "申请时间"),
+    "referral.step": Words("where it stands", "当前状态"),
+    "referral.since": Words("since", "更新时间"),
+    "referral.place": Words("place", "接诊机构"),
+    "referral.note": Words("note", "备注"),
+    "step.requested": Words("requested", "已申请"),
+    "step.accepted": Words("accepted", "已接收"),
+    "step.seen": Words("seen there", "已就诊"),
+    "step.returned": Words("back with a report", "已回诊"),
+    "step.declined": Words("declined", "未接收"),
+    "step.expired": Words("expired", "已过期"),
+    "step.down_referral": Words("sent back for follow-up", "已下转随访"),
     # what is wrong
     "problem.camera": Words("The camera gives no picture. Trying again …", "摄像头没有画面，正在重试……"),
     "problem.outbox": Words("Cannot keep records. Capturing has stopped.", "无法保存记录，已停止采集。"),

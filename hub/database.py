@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
+from hub.disk import to_disk
 from hub.schema import metadata
 
 DATABASE_FILE = "hub.db"
@@ -42,6 +43,7 @@ def create(directory: Path, url: str | None = None) -> Path:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _create_tables(directory)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at {path}; {error}") from error
     return path
@@ -53,6 +55,8 @@ def _create_on_server(directory: Path, url: str) -> Path:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(url + "\n")
         _create_tables(directory)
+        to_disk(path)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at the server that {path} names; {error}") from error
     return path
@@ -164,7 +168,7 @@ def empty_log(engine: sa.Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
-            server.exec_driver_sql("VACUUM events, findings, encounters")
+            server.exec_driver_sql("VACUUM events, findings, encounters, quarantine")
         return
     connection = engine.raw_connection()
     try:
