@@ -52,9 +52,10 @@ class Camera(Settings, frozen=True):
 
 
 class Phantom(Settings, frozen=True):
-    """The drawn skin: how many lesions a person carries and how long a person is looked at."""
+    """The drawn skin: how many lesions a person carries, how long a person is looked at, and who comes first."""
 
     seed: Annotated[int, Meta(ge=0)] = 1
+    first_person: Annotated[int, Meta(ge=0)] = 0
     lesions_per_person: Annotated[int, Meta(ge=0, le=4)] = 2
     frames_per_person: Count = 50
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from hub.cli_accounts import add_accounts, run_accounts
+from hub.cli_boards import add_boards, run_boards
 from hub.cli_desk import ACTIONS as DESK_ACTIONS
 from hub.cli_desk import add_desk, run_desk
 from hub.cli_records import add_records, run_records
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_desk(actions, _add_directory)
     add_accounts(actions, _add_directory)
     add_upkeep(actions, _add_directory)
+    add_boards(actions, _add_directory)
 
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
@@ -73,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             return run_upkeep(arguments)
         case action if action in DESK_ACTIONS:
             return run_desk(arguments)
+        case "boards" | "asyncapi":
+            return run_boards(arguments)
         case _:
             return run_records(arguments)
 
