@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 from edge.errors import UsageError
+from hub.cli_accounts import add_accounts, run_accounts
 from hub.cli_records import add_records, run_records
+from hub.cli_upkeep import add_upkeep, run_upkeep
 
 DEFAULT_PORT = 8640
 
@@ -40,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
     add_records(actions, _add_directory)
+    add_accounts(actions, _add_directory)
+    add_upkeep(actions, _add_directory)
 
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
@@ -60,6 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _ingest(arguments.dir, arguments.broker)
         case "serve":
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+        case "account" | "audit":
+            return run_accounts(arguments)
+        case "migrate":
+            return run_upkeep(arguments)
         case _:
             return run_records(arguments)
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
-from hub.schema import metadata
+from hub.schema_version import require_current, require_whole, upgrade
 
 DATABASE_FILE = "hub.db"
 URL_FILE = "database.url"
@@ -61,10 +61,11 @@ def _create_on_server(directory: Path, url: str) -> Path:
 def _create_tables(directory: Path) -> None:
     """In the new and empty database; removes its file where that fails."""
     try:
-        engine = open_database(directory)
+        engine = open_database(directory, any_version=True)
         try:
             with engine.begin() as connection:
-                metadata.create_all(connection, checkfirst=False)
+                _require_empty(connection)
+                upgrade(connection)
         finally:
             engine.dispose()
     except BaseException:
@@ -73,19 +74,41 @@ def _create_tables(directory: Path) -> None:
         raise
 
 
+def _require_empty(connection: sa.Connection) -> None:
+    if found := sa.inspect(connection).get_table_names():
+        raise StoreError(f"expected an empty database, found tables in it: {', '.join(sorted(found)[:3])}")
+
+
 def is_on_server(directory: Path) -> bool:
     """Whether the hub in this folder keeps its events in PostgreSQL."""
     return (directory / URL_FILE).is_file()
 
 
-def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
+def open_database(directory: Path, *, read_only: bool = False, any_version: bool = False) -> sa.Engine:
     """The engine of the database in this folder. Raises ConfigError where there is none.
 
     A reader never waits for a writer, nor the other way round. A writer's commit is on the disk when it returns, and
-    its transaction takes the write lock at once.
+    its transaction takes the write lock at once. Every transaction raises VersionError where the tables are not those
+    that this code knows, but with any_version, for who is about to change that.
     """
     if is_on_server(directory):
-        return _open_on_server(directory / URL_FILE, read_only=read_only)
+        engine = _open_on_server(directory / URL_FILE, read_only=read_only)
+    else:
+        engine = _open_file(directory, read_only=read_only)
+    if not any_version:
+        sa.event.listen(engine, "begin", _require_version)
+    return engine
+
+
+def _require_version(connection: sa.Connection) -> None:
+    if connection.info.get("is_whole"):
+        require_current(connection)  # the database may have been migrated, or replaced, under this very connection
+    else:
+        require_whole(connection)
+        connection.info["is_whole"] = True
+
+
+def _open_file(directory: Path, *, read_only: bool) -> sa.Engine:
     path = (directory / DATABASE_FILE).absolute()
     if not path.is_file():
         raise ConfigError(f"expected a hub's database at {path}, found none: make a hub with `dermedge hub init DIR`")

@@ -18,13 +18,25 @@ from hub import database, schema
 from hub.ingest import Ingest
 from tests.broker import Mosquitto
 from tests.hub.sender import Sender, make_hub, wait_for
+from tests.postgres import Postgres
 
 MakeSender = Callable[..., Sender]
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    return make_hub(tmp_path / "hub")
+SQLITE_ONLY = pytest.mark.parametrize("hub", ["sqlite"], indirect=True)
+"""For a test about the file itself."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A new hub, on each of the two databases in turn."""
+    if request.param == "sqlite":
+        yield make_hub(tmp_path / "hub")
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.new_database(with_tables=True)
+    yield make_hub(tmp_path / "hub", url)
+    postgres.drop(url)
 
 
 @dataclass(frozen=True)

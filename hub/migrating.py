@@ -1,0 +1,72 @@
+"""`dermedge hub migrate`: a database that an older version made gets the tables of this one; first a copy is put aside.
+
+Beside a `hub ingest` or `hub serve` that runs: both wait on tables that they do not know, and go on when they are ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from edge.errors import ConfigError, StoreError
+from hub import schema_version
+from hub.auditing import CONSOLE, audit
+from hub.database import DATABASE_FILE, is_on_server, open_database
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """copy: of the database before, to be removed when it is not needed any more. applied: revisions; none, no copy."""
+
+    copy: Path | None
+    applied: Sequence[str]
+
+
+def migrate(directory: Path, now: datetime, *, has_backup: bool = False) -> Migrated:
+    """Bring the hub's database in this folder to this version, in one transaction.
+
+    has_backup: a PostgreSQL has been dumped; required there. Raises ConfigError, VersionError for a database that is
+    newer or half migrated, StoreError.
+    """
+    if is_on_server(directory) and not has_backup:
+        raise ConfigError("expected a backup before the tables change: make one with pg_dump, then say --has-backup")
+    engine = open_database(directory, any_version=True)
+    copy: Path | None = None
+    try:
+        with engine.begin() as connection:
+            # The transaction keeps every other writer out, so the copy has all that the migration begins with.
+            if not schema_version.is_current(connection) and not is_on_server(directory):
+                copy = _copy(directory / DATABASE_FILE, now)
+            applied = schema_version.upgrade(connection)
+            if applied:
+                audit(connection, now, CONSOLE, "database.migrate", schema_version.REVISIONS[-1], ", ".join(applied))
+    except sa.exc.SQLAlchemyError as error:
+        kept = "" if copy is None else f"; a copy of it is at {copy}"
+        raise StoreError(f"expected to migrate the database; {error}; it is as it was{kept}") from error
+    finally:
+        engine.dispose()
+    return Migrated(copy, applied)
+
+
+def _copy(path: Path, now: datetime) -> Path:
+    copy = path.with_name(f"{path.name}.before-{now:%Y%m%dT%H%M%S}")
+    try:
+        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        for each in (copy, copy.parent):
+            descriptor = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"expected to copy the database to {copy} before its tables change; {error}") from error
+    return copy

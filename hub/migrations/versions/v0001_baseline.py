@@ -1,0 +1,274 @@
+"""All tables of the first version. Made by `python -m tests.hub.baseline`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """On an empty database."""
+    op.create_table(
+        "account_links",
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("account_links_by_account", "account_links", ["account"], unique=False)
+    op.create_table(
+        "account_sessions",
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("token_sha256"),
+    )
+    op.create_index("account_sessions_by_account", "account_sessions", ["account"], unique=False)
+    op.create_table(
+        "accounts",
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("account"),
+    )
+    op.create_table(
+        "alarms",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("first_at", sa.DateTime(), nullable=False),
+        sa.Column("last_at", sa.DateTime(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("detail", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "device"),
+    )
+    op.create_table(
+        "audit_contents",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("participant", sa.String(length=16), nullable=True),
+        sa.Column("salt", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=100), nullable=False),
+        sa.Column("detail", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("audit_contents_by_participant", "audit_contents", ["participant"], unique=False)
+    op.create_table(
+        "audit_log",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("content_sha256", sa.String(length=64), nullable=False),
+        sa.Column("previous_hash", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
+        "chains",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("whole_to", sa.BigInteger(), nullable=False),
+        sa.Column("whole_hash", sa.String(length=64), nullable=True),
+        sa.Column("told_to", sa.BigInteger(), nullable=False),
+        sa.Column("asked_from", sa.BigInteger(), nullable=True),
+        sa.Column("backed_up_to", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("device", "epoch"),
+    )
+    op.create_table(
+        "commands",
+        sa.Column("command_id", sa.String(length=36), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("type", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("queued_at", sa.DateTime(), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=True),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("message", sa.LargeBinary(), nullable=True),
+        sa.Column("sent_at", sa.DateTime(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("detail", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("command_id"),
+    )
+    op.create_index("commands_waiting", "commands", ["answered_at", "device", "seq"], unique=False)
+    op.create_table(
+        "device_states",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=True),
+        sa.Column("status_at", sa.DateTime(), nullable=True),
+        sa.Column("state", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("state_at", sa.DateTime(), nullable=True),
+        sa.Column("last_seen_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("device"),
+    )
+    op.create_table(
+        "devices",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("seal_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sign_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("device"),
+    )
+    op.create_table(
+        "encounters",
+        sa.Column("encounter_id", sa.String(length=36), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("cohort", sa.String(length=32), nullable=False),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("shots", sa.BigInteger(), nullable=True),
+        sa.Column("findings", sa.BigInteger(), nullable=True),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=True),
+        sa.Column("retakes", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("tier", sa.String(length=16), nullable=True),
+        sa.PrimaryKeyConstraint("encounter_id", "device"),
+    )
+    op.create_index("encounters_by_outcome", "encounters", ["outcome", "findings"], unique=False)
+    op.create_table(
+        "events",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=32), nullable=False),
+        sa.Column("priority", sa.String(length=8), nullable=False),
+        sa.Column("message_sha256", sa.String(length=64), nullable=False),
+        sa.Column("ciphertext_sha256", sa.String(length=64), nullable=False),
+        sa.Column("content_sha256", sa.String(length=64), nullable=False),
+        sa.Column("prev_hash", sa.String(length=64), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.Column("received_count", sa.Integer(), nullable=False),
+        sa.Column("participant", sa.String(length=16), nullable=True),
+        sa.Column("void_reason", sa.String(length=24), nullable=True),
+        sa.Column("body", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("event_id", "device"),
+    )
+    op.create_index("events_by_order", "events", ["device", "epoch", "seq"], unique=False)
+    op.create_index("events_by_participant", "events", ["participant"], unique=False)
+    op.create_table(
+        "findings",
+        sa.Column("finding_id", sa.String(length=36), nullable=False),
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("encounter_id", sa.String(length=36), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("label", sa.String(length=40), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("tier", sa.String(length=16), nullable=False),
+        sa.Column("rules", sa.String(length=32), nullable=False),
+        sa.Column("captured_at", sa.DateTime(), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.Column("model_name", sa.String(length=200), nullable=False),
+        sa.Column("model_version", sa.String(length=200), nullable=False),
+        sa.Column("model_status", sa.String(length=16), nullable=False),
+        sa.Column("card_sha256", sa.String(length=64), nullable=False),
+        sa.Column("body_site", sa.String(length=32), nullable=False),
+        sa.Column("box_px", sa.JSON(), nullable=False),
+        sa.Column("frame_size_px", sa.JSON(), nullable=False),
+        sa.Column("frame_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("observations", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("finding_id", "device"),
+    )
+    op.create_index("findings_by_arrival", "findings", ["received_at", "finding_id"], unique=False)
+    op.create_index("findings_by_kind", "findings", ["label", "site", "tier"], unique=False)
+    op.create_index("findings_by_model", "findings", ["model_name", "model_version", "model_status"], unique=False)
+    op.create_table(
+        "ingest_state",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("connected", sa.Boolean(), nullable=False),
+        sa.Column("problem", sa.String(length=200), nullable=False),
+        sa.Column("waiting", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "links",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("command_epoch", sa.String(length=32), nullable=False),
+        sa.Column("command_seq", sa.BigInteger(), nullable=False),
+        sa.Column("command_hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("device"),
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("message_sha256", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=True),
+        sa.Column("event_id", sa.String(length=36), nullable=True),
+        sa.Column("epoch", sa.String(length=32), nullable=True),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("trust", sa.String(length=16), nullable=False),
+        sa.Column("detail", sa.String(length=200), nullable=False),
+        sa.Column("first_at", sa.DateTime(), nullable=False),
+        sa.Column("last_at", sa.DateTime(), nullable=False),
+        sa.Column("received_count", sa.Integer(), nullable=False),
+        sa.Column("message_bytes", sa.Integer(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("message_sha256"),
+    )
+    op.create_index("quarantine_by_order", "quarantine", ["device", "epoch", "seq"], unique=False)
+    op.create_table(
+        "reconciliations",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_hash", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "epoch", "last_seq"),
+    )
+    op.create_table(
+        "refusals",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("encounter_id", sa.String(length=36), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
+        sa.Column("cohort", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", "device"),
+    )
+    op.create_table(
+        "responses",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("command_id", sa.String(length=36), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("detail", sa.String(length=200), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", "device"),
+    )
+    op.create_table(
+        "sign_in_debts",
+        sa.Column("name_sha256", sa.String(length=64), nullable=False),
+        sa.Column("paid_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name_sha256"),
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("participant", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("erased", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("participant"),
+    )
+    op.create_table(
+        "unheld",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "epoch", "first_seq"),
+    )
