@@ -187,7 +187,7 @@ def empty_log(engine: sa.Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
-            server.exec_driver_sql("VACUUM events, findings, encounters")
+            server.exec_driver_sql("VACUUM")
         return
     connection = engine.raw_connection()
     try:

@@ -168,10 +168,11 @@ findings = sa.Table(
     sa.Column("observations", sa.BigInteger, nullable=False),
     sa.Index("findings_by_arrival", "received_at", "finding_id"),
     sa.Index("findings_by_kind", "label", "site", "tier"),
+    sa.Index("findings_by_encounter", "device", "encounter_id", "finding_id"),
     sa.Index("findings_by_model", "model_name", "model_version", "model_status"),
 )
 
-# An encounter's opening and closing come in any order; each fills its own columns.
+# An encounter's opening, consent and closing come in any order; each fills its own columns.
 encounters = sa.Table(
     "encounters",
     metadata,
@@ -180,6 +181,9 @@ encounters = sa.Table(
     _name("site"),
     _name("cohort"),
     sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("participant", sa.String(16)),
+    sa.Column("pictures_agreed", sa.Boolean),
+    sa.Column("follow_up_agreed", sa.Boolean),
     sa.Column("opened_at", Instant),
     sa.Column("closed_at", Instant),
     sa.Column("outcome", sa.String(16)),
@@ -189,6 +193,8 @@ encounters = sa.Table(
     sa.Column("retakes", sa.JSON(none_as_null=True)),
     sa.Column("tier", sa.String(16)),
     sa.Index("encounters_by_outcome", "outcome", "findings"),
+    sa.Index("encounters_by_cohort", "cohort", "wave", "site", "outcome"),
+    sa.Index("encounters_by_participant", "participant"),
 )
 
 refusals = sa.Table(

@@ -22,6 +22,7 @@ from edge.events import Tombstone
 from edge.wire import Participant, Time
 from hub import commanding
 from hub.database import empty_log, erase_for_good, upsert
+from hub.desk.erasing import erase_encounter, erase_person
 from hub.opening import Opened
 from hub.projection import project
 from hub.schema import commands, devices, encounters, events, findings, tombstones
@@ -109,6 +110,7 @@ def erase(connection: sa.Connection, participant: str) -> int:
     mine = connection.execute(sa.select(events).where(events.c.participant == participant)).mappings().all()
     for row in mine:
         _erase_event(connection, row)
+    erase_person(connection, participant)
     return len(mine)
 
 
@@ -188,6 +190,7 @@ def _erase_event(connection: sa.Connection, row: sa.RowMapping) -> None:
     if body is not None and (encounter_id := body.get("encounter", {}).get("encounter_id")):
         mine = encounters.c.device == device, encounters.c.encounter_id == encounter_id
         connection.execute(sa.delete(encounters).where(*mine))
+        erase_encounter(connection, device, encounter_id)
     values = {"type": "void", "participant": None, "void_reason": "consent_withdrawn", "body": None}
     same = events.c.device == device, events.c.event_id == row["event_id"]
     connection.execute(sa.update(events).where(*same).values(values))
