@@ -23,10 +23,12 @@ WORDS: dict[str, Words] = {
     "account.sign_in": Words("Sign in", "登录"),
     "account.sign_out": Words("Sign out", "退出"),
     "account.first": Words("Choose a password", "设置密码"),
-    "account.rule": Words("At least {count} characters. A sentence is easier to keep in mind.", "至少 {count} 个字符，用一句话更好记。"),
+    "account.rule": Words(
+        "At least {count} characters. A sentence is easier to keep in mind.", "至少 {count} 个字符，用一句话更好记。"
+    ),
     "account.save": Words("Save the password", "保存密码"),
     "account.help": Words(
-        "No account, or a forgotten password? Whoever runs this hub makes a link with “dermedge hub account link NAME”.",
+        "No account, or a forgotten password? Ask whoever runs this hub for “dermedge hub account link NAME”.",
         "没有账户或忘记密码？请中心管理者用“dermedge hub account link 账户名”生成链接。",
     ),
     "account.wrong": Words("Account and password do not fit together.", "账户与密码不符。"),
@@ -51,7 +53,9 @@ WORDS: dict[str, Words] = {
     ),
     "page.not_saved": Words("It could not be saved: {reason}", "未能保存：{reason}"),
     "page.not_found": Words("There is no such page.", "没有此页面。"),
-    "page.failed": Words("This page failed. The others, and the taking of events, go on.", "本页出错，其他页面和事件接收不受影响。"),
+    "page.failed": Words(
+        "This page failed. The others, and the taking of events, go on.", "本页出错，其他页面和事件接收不受影响。"
+    ),
     "page.back": Words("Back", "返回"),
     "page.print": Words("Print", "打印"),
     "page.few": Words("fewer than {floor}", "少于 {floor}"),

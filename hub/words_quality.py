@@ -41,9 +41,13 @@ WORDS: dict[str, Words] = {
     "retake.glare": Words("glare", "反光"),
     # quality
     "quality.title": Words("Quality", "质量"),
-    "quality.note": Words("every figure with its 95% interval; under {floor} nothing is said", "均附 95% 区间；不足 {floor} 例不给数字"),
+    "quality.note": Words(
+        "every figure with its 95% interval; under {floor} nothing is said", "均附 95% 区间；不足 {floor} 例不给数字"
+    ),
     "quality.agreement": Words("Agreement with reviewers", "与阅片者的一致性"),
-    "quality.agreement_note": Words("Cohen's kappa: 1 is always, 0 is as by chance.", "科恩 kappa：1 为完全一致，0 相当于偶然。"),
+    "quality.agreement_note": Words(
+        "Cohen's kappa: 1 is always, 0 is as by chance.", "科恩 kappa：1 为完全一致，0 相当于偶然。"
+    ),
     "quality.kappa": Words("kappa", "kappa"),
     "quality.sensitivity": Words("Sensitivity and specificity, from the blind sample", "灵敏度与特异度（盲法抽样）"),
     "quality.sensitivity_note": Words(
@@ -55,14 +59,22 @@ WORDS: dict[str, Words] = {
     "quality.at_specificity": Words("sensitivity at specificity {share}", "特异度 {share} 时的灵敏度"),
     "quality.retakes": Words("Pictures taken again", "重拍率"),
     "quality.drift": Words("Scores in the field against the model's card", "现场得分与模型说明卡对比"),
-    "quality.drift_note": Words("How far the two spreads of scores lie apart (PSI); over 0.2 needs a look.", "两组得分分布的差距（PSI）；超过 0.2 需查看。"),
-    "quality.no_reference": Words("The card carries no spread of scores to compare with.", "说明卡没有可比较的得分分布。"),
+    "quality.drift_note": Words(
+        "How far the two spreads of scores lie apart (PSI); over 0.2 needs a look.",
+        "两组得分分布的差距（PSI）；超过 0.2 需查看。",
+    ),
+    "quality.no_reference": Words(
+        "The card carries no spread of scores to compare with.", "说明卡没有可比较的得分分布。"
+    ),
     "quality.by": Words("By {dimension}", "按{dimension}"),
     "quality.overall": Words("Overall", "总体"),
     "quality.too_few": Words("too few ({count})", "太少（{count}）"),
     "quality.not_measured": Words("not measured", "未测量"),
     "quality.cases": Words("n = {count}", "n = {count}"),
-    "quality.tone": Words("Skin tone: no device measures it, so nothing is said by skin tone.", "肤色：设备不测量肤色，因此不按肤色给出数字。"),
+    "quality.tone": Words(
+        "Skin tone: no device measures it, so nothing is said by skin tone.",
+        "肤色：设备不测量肤色，因此不按肤色给出数字。",
+    ),
     "dimension.device": Words("device", "设备"),
     "dimension.site": Words("site", "站点"),
     "dimension.label": Words("kind", "类别"),
@@ -111,7 +123,9 @@ WORDS: dict[str, Words] = {
         "Nothing found by this model; it covers: {labels}. That does not mean that there is nothing.",
         "本模型未检出；它涵盖：{labels}。这不代表没有问题。",
     ),
-    "slip.looks_like": Words("{label} ({body_site}): the camera marked it for a look.", "{label}（{body_site}）：设备提示需要查看。"),
+    "slip.looks_like": Words(
+        "{label} ({body_site}): the camera marked it for a look.", "{label}（{body_site}）：设备提示需要查看。"
+    ),
     "slip.waiting": Words("A person at the hospital still looks at it.", "医院人员仍在查看。"),
     "slip.reviewed": Words("A person at the hospital has looked at it.", "医院人员已查看。"),
     "slip.do": Words("What to do", "怎么办"),
@@ -133,7 +147,8 @@ WORDS: dict[str, Words] = {
         "目前无需处理。如有变化、增大、瘙痒或出血，请就医。",
     ),
     "do.nothing": Words(
-        "Nothing to do now. If you notice anything on your skin, see a doctor.", "目前无需处理。如发现皮肤异常，请就医。"
+        "Nothing to do now. If you notice anything on your skin, see a doctor.",
+        "目前无需处理。如发现皮肤异常，请就医。",
     ),
     # participant cards
     "cards.title": Words("Participant cards", "参与者卡片"),

@@ -41,7 +41,8 @@ WORDS: dict[str, Words] = {
     "item.by": Words("{account}, {time}", "{account}，{time}"),
     "picture.alt": Words("The picture from the device", "设备传来的图片"),
     "picture.not_agreed": Words(
-        "The picture is kept on the device: the consent does not cover pictures.", "图片保留在设备上：知情同意不含图片。"
+        "The picture is kept on the device: the consent does not cover pictures.",
+        "图片保留在设备上：知情同意不含图片。",
     ),
     "picture.not_here_yet": Words("The picture is on its way.", "图片正在传输。"),
     "picture.given_up": Words("The device had no room to keep this picture.", "设备空间不足，未保留此图片。"),
@@ -64,7 +65,9 @@ WORDS: dict[str, Words] = {
     "decide.undo": Words("Undo", "撤回"),
     "decide.slip": Words("Person's slip", "个人告知单"),
     "decide.done": Words("Kept: {action}.", "已保存：{action}。"),
-    "decide.meanwhile": Words("Answered meanwhile by {account}. The list shows it now.", "{account} 已先行答复，列表已更新。"),
+    "decide.meanwhile": Words(
+        "Answered meanwhile by {account}. The list shows it now.", "{account} 已先行答复，列表已更新。"
+    ),
     "decide.nothing_to_undo": Words("There is nothing to take back.", "没有可撤回的操作。"),
     "impossible.nothing_to_undo": Words("There is nothing left to take back.", "已没有可撤回的操作。"),
     "impossible.not_now": Words("That cannot be done as this one stands.", "当前状态下不能这样处理。"),
@@ -97,7 +100,6 @@ WORDS: dict[str, Words] = {
     "referrals.since": Words("Since", "始于"),
     "referrals.step": Words("Stands at", "当前"),
     "referrals.place": Words("Where to", "转往"),
-    "referrals.told": Words("Device", "设备"),
     "referrals.reply": Words("Reply", "回复"),
     "referrals.send": Words("Send", "发送"),
     "referrals.history": Words("How it went", "经过"),
@@ -106,6 +108,9 @@ WORDS: dict[str, Words] = {
     "referrals.refused": Words("the device refused it", "设备拒绝"),
     "referrals.from_device": Words("asked for by the device", "设备发起"),
     "referrals.from_hub": Words("begun here", "中心发起"),
+    "referrals.none_chosen": Words("Choose a referral on the left.", "请选择一项转诊。"),
+    "by.device": Words("the device", "设备"),
+    "by.hub": Words("the hub", "中心"),
     "referrals.done": Words("Kept. The device is told when it is there.", "已保存，设备在线时会收到。"),
     "step.requested": Words("requested", "已申请"),
     "step.accepted": Words("accepted", "已接收"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hub.desk.deciding import NOTHING, OTHER, reviewer_labels
 
@@ -19,17 +20,15 @@ LABEL_KEYS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """ "" is not chosen. Choosing the same again takes it back."""
+    """Of either, "" is not chosen; choosing the same again takes it back."""
 
     label: str = ""
     tier: str = ""
 
-    def with_label(self, label: str) -> Answer:
-        chosen = label if label in LABEL_KEYS.values() and label != self.label else ""
-        return replace(self, label=chosen)
-
-    def with_tier(self, tier: str) -> Answer:
-        return replace(self, tier=tier if tier in TIERS and tier != self.tier else "")
+    def with_(self, part: Literal["label", "tier"], chosen: str) -> Answer:
+        known = LABEL_KEYS.values() if part == "label" else TIERS
+        value = chosen if chosen in known and chosen != getattr(self, part) else ""
+        return replace(self, label=value) if part == "label" else replace(self, tier=value)
 
     def with_next_tier(self) -> Answer:
         """Round and round, with none between the last and the first."""

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from nicegui import ui
 
-from hub import queries
 from hub.dashboard import chart
 from hub.dashboard.office import Office, Visit
 from hub.dashboard.sections import Sections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 from collections.abc import Callable
@@ -24,9 +25,7 @@ from hub.settings import Settings
 T = TypeVar("T")
 
 COOKIE = "dermedge_session"
-FORM_T = TypeVar("T")
-
-COOKIE = "dermedge_form"
+FORM_COOKIE = "dermedge_form"
 """Of a browser that has not signed in: its sign-in form is good for this browser only."""
 
 
@@ -46,25 +45,30 @@ class Visit:
 
 
 class Door:
-    """Asks the hub's sessions, in threads of its own: no slow page keeps people from signing in."""
+    """Asks the hub's sessions, in threads; knows nobody by itself."""
 
-    def __init__(self, room: ReadingRoom, settings: Settings, clock: Clock) -> None:
-        self._room = room
+    def __init__(self, room: ReadingRoom, desk: ReadingRoom, settings: Settings, clock: Clock) -> None:
+        self._room, self._desk = room, desk
         self._limits = settings.sessions
         self._clock = clock
         self._secret = os.urandom(32)
         self.secure = settings.pages.secure_cookie
 
-    async def find(self, token: str, *, used: bool = True) -> Session | None:
+    async def find(self, token: str, *, used: bool) -> Session | None:
         """used: a person did something; looking on alone keeps no session. Raises NoAnswerError."""
         if not token:
             return None
         now = self._clock.now()
-        return await self.ask(lambda engine: sessions.find(engine, token, self._limits, now, used=used))
+        session = await self._room.ask("sessions", lambda engine: sessions.find(engine, token, self._limits, now))
+        if session is not None and used:
+            # A database that cannot be written to keeps nobody from reading.
+            with contextlib.suppress(NoAnswerError):
+                await self.ask(lambda engine: sessions.note_seen(engine, token, session, now))
+        return session
 
     async def ask(self, question: Callable[[sa.Engine], T]) -> T:
-        """Of sessions. Raises NoAnswerError."""
-        return await self._room.ask("sessions", question)
+        """What writes: signing in and out. Raises NoAnswerError, and the question's own."""
+        return await self._desk.ask("sessions", question)
 
     async def still_open(self, visit: Visit, *, used: bool = False) -> bool:
         """Whether the visitor is still signed in, in the same role. Without an answer: yes, but nothing new is read."""

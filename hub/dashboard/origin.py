@@ -54,8 +54,7 @@ class SameOrigin:
 
 
 class Headers:
-    """Adds to every answer what keeps a browser from asking other hosts, from showing us inside of them, or from
-    keeping a page with patients on its disk."""
+    """Adds what keeps a browser from asking other hosts, from showing us inside of them, from keeping a copy."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner

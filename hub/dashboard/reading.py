@@ -26,6 +26,7 @@ ANSWER_WITHIN_S = 8.0
 THREADS = 15
 """As many as the engine has connections."""
 OF_ONE_KIND_MAX = 4
+"""But for sessions, which every page asks for."""
 SQLITE_LOOKS_UP_EVERY = 20_000
 """Steps of SQLite's machine between two looks at the clock; about a millisecond."""
 
@@ -63,18 +64,15 @@ def limit(engine: sa.Engine, within_s: float = ANSWER_WITHIN_S) -> sa.Engine:
 class ReadingRoom:
     """Used on the server's event loop. The engine is one that `limit` has seen."""
 
-    def __init__(
-        self, engine: sa.Engine, within_s: float = ANSWER_WITHIN_S, of_one_kind_max: int = OF_ONE_KIND_MAX
-    ) -> None:
+    def __init__(self, engine: sa.Engine, within_s: float = ANSWER_WITHIN_S) -> None:
         self._engine = engine
-        self._of_one_kind_max = of_one_kind_max
         self._within_s = within_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self._at_work: Counter[str] = Counter()
 
     async def ask(self, kind: str, query: Callable[[sa.Engine], T]) -> T:
-        """kind: whose question; only so many of one kind are asked at once. Raises NoAnswerError, and the query's own."""
-        if self._at_work[kind] >= self._of_one_kind_max:
+        """kind: whose question; only so many of one kind at once. Raises NoAnswerError, and the query's own."""
+        if self._at_work[kind] >= (THREADS if kind == "sessions" else OF_ONE_KIND_MAX):
             raise NoAnswerError(f"expected answers for {kind} in time; {self._at_work[kind]} questions wait for theirs")
         self._at_work[kind] += 1
         asked = asyncio.get_running_loop().run_in_executor(self._threads, query, self._engine)

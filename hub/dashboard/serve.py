@@ -6,6 +6,7 @@ import signal
 import socket
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from nicegui import app, ui
@@ -23,7 +24,7 @@ from hub.dashboard.mark import FAVICON
 from hub.dashboard.office import Door, Office, Visit
 from hub.dashboard.origin import Headers, SameOrigin
 from hub.dashboard.plain import PlainPages
-from hub.dashboard.reading import THREADS, ReadingRoom, limit
+from hub.dashboard.reading import ReadingRoom, limit
 from hub.dashboard.referrals import ReferralsPage
 from hub.dashboard.shell import Shell
 from hub.dashboard.sign_in import SignIn
@@ -34,8 +35,7 @@ from hub.sessions import Session
 from hub.words import word
 
 HOST = "127.0.0.1"
-PAGES: tuple[type[Shell[object]], ...] = (LivePage, WorklistPage, ReferralsPage)
-TAGS = {"en": "en-US", "zh": "zh-CN"}
+PAGES: tuple[type[Shell[Any]], ...] = (LivePage, WorklistPage, ReferralsPage)
 
 
 def require_free(port: int) -> None:
@@ -54,8 +54,9 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
     """Returns when the process is told to end. Raises ConfigError."""
     known = settings.load(directory)
     reads, writes = database.open_database(directory, read_only=True), database.open_database(directory)
-    with closing(ReadingRoom(limit(reads))) as room, closing(ReadingRoom(limit(writes), of_one_kind_max=THREADS)) as desk:
-        office = Office(known, clock, Feed(room, clock), room, desk, Door(desk, known, clock))
+    room, desk = ReadingRoom(limit(reads)), ReadingRoom(limit(writes))
+    with closing(room), closing(desk):
+        office = Office(known, clock, Feed(room, clock), room, desk, Door(room, desk, known, clock))
         for page in PAGES:
             _offer(page, office)
         SignIn(office).add_to(app)
@@ -66,10 +67,10 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
     writes.dispose()
 
 
-def _offer(page: type[Shell[object]], office: Office) -> None:
+def _offer(page: type[Shell[Any]], office: Office) -> None:
     """Under an address of its own for each language: so the browser is told it, and the framework speaks it too."""
 
-    def opened(request: Request, language: Language) -> Shell[object] | Response:
+    def opened(request: Request, language: Language) -> Shell[Any] | Response:
         session: Session = request.state.session
         if page.name == "" and language == "en" and _prefers_chinese(request):
             return RedirectResponse(address("", "zh"))
@@ -89,8 +90,9 @@ def _offer(page: type[Shell[object]], office: Office) -> None:
         async def asked(request: Request) -> Response | None:
             return await build(request, language)
 
-        title = f"{word(f'nav.{page.name or "live"}', language)} · {word('page.title', language)}"
-        ui.page(address(page.name, language), title=title, language=TAGS[language], response_timeout=10.0)(asked)
+        title = f"{word('nav.' + (page.name or 'live'), language)} · {word('page.title', language)}"
+        where = address(page.name, language)
+        ui.page(where, title=title, language="zh-CN" if language == "zh" else "en-US", response_timeout=10.0)(asked)
 
     offer("en")
     offer("zh")

@@ -1,4 +1,4 @@
-"""What every page has: where one is, who is signed in, in which language, what needs a person; and how it is kept true."""
+"""What every page has: where one is, who is signed in, what needs a person; and how it is kept true."""
 
 from __future__ import annotations
 
@@ -145,7 +145,13 @@ class Shell(Generic[T]):
 
     def tell(self, text: str, *, bad: bool = False) -> None:
         """A line that goes away by itself; what is bad stays until it is closed."""
-        ui.notify(text, type="negative" if bad else "positive", position="bottom", close_button=bad, timeout=0 if bad else 4000)
+        ui.notify(
+            text,
+            type="negative" if bad else "positive",
+            position="bottom",
+            close_button=bad,
+            timeout=0 if bad else 4000,
+        )
 
     def keep_address(self, **query: str) -> None:
         """The address that shows the same again."""

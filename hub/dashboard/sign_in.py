@@ -1,4 +1,4 @@
-"""Signing in and out, and the one-time link: plain forms that need no script but to keep the link's token out of logs."""
+"""Signing in and out, and the one-time link: plain forms; a script only keeps the link's token out of logs."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class SignIn:
             token=token,
             form=self._office.door.form_of(browser),
             problem=word(problem, language, count=CHARACTERS_MIN) if problem else "",
-            name=name,
+            account=name,
             next=_own(wanted),
             switch_to=address(where, other) + ("?lang=en" if other == "en" else ""),
             password_letters=CHARACTERS_MIN,

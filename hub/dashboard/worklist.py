@@ -17,11 +17,13 @@ from hub.dashboard.picturing import Shown, pictures_of
 from hub.dashboard.shell import Shell, fill
 from hub.desk import deciding
 from hub.desk.deciding import Action, Decided, Decision, Impossible, Meanwhile
-from hub.queries_worklist import STATES, Detail, Filter, Item, Page, Place
+from hub.queries_worklist import STATES, Detail, Filter, Item, Page, Place, State
 
 Key = tuple[str, str]
 """Device and encounter: the two together name an item."""
 KEYS = "j k ArrowDown ArrowUp a r f p c u t Enter 0 1 2 3 4 5 6 7"
+ACTIONS = frozenset({"accept", "reject", "another_picture", "answer", "cannot_tell"})
+"""Those that need no more than a press."""
 DECISIONS: Mapping[str, Action] = {"a": "accept", "r": "reject", "p": "another_picture", "c": "cannot_tell"}
 
 
@@ -59,13 +61,12 @@ class WorklistPage(Shell[Reading]):
         with ui.element("div").classes("desk"):
             with ui.element("section").classes("card queue-card"):
                 self._queue = ui.html("", sanitize=False)
-            with ui.element("section").classes("card item-card"):
-                with ui.element("div").classes("item"):
-                    self._item = ui.html("", sanitize=False).classes("pictures")
-                    with ui.element("div"):
-                        self._panel = ui.html("", sanitize=False)
-                        self._refer = ui.html(self.render("refer", number_of_form=0), sanitize=False)
-                        self._facts = ui.html("", sanitize=False)
+            with ui.element("section").classes("card item-card"), ui.element("div").classes("item"):
+                self._item = ui.html("", sanitize=False).classes("pictures")
+                with ui.element("div"):
+                    self._panel = ui.html("", sanitize=False)
+                    self._refer = ui.html(self.render("refer", number_of_form=0), sanitize=False)
+                    self._facts = ui.html("", sanitize=False)
         ui.html(self.render("help"), sanitize=False)
         self._refer.set_visibility(False)
 
@@ -88,7 +89,9 @@ class WorklistPage(Shell[Reading]):
         self._reading_shown = reading
         now = self.office.now()
         fill(self._title, self.render("worklist_title", counts=reading.counts, keys=KEYS))
-        fill(self._filters, self.render("worklist_filters", chosen=self._filter, choices=reading.choices, states=STATES))
+        fill(
+            self._filters, self.render("worklist_filters", chosen=self._filter, choices=reading.choices, states=STATES)
+        )
         rows = [(item, _key(item) == self._key) for item in reading.page.items]
         fill(self._queue, self.render("worklist_queue", rows=rows, page=reading.page, now=now, later=self._after))
         detail = reading.chosen
@@ -106,6 +109,9 @@ class WorklistPage(Shell[Reading]):
     # ---- what a reviewer does
 
     async def act(self, act: str, said: dict[str, str]) -> None:
+        if act in ACTIONS:
+            await self._decide(cast("Action", act))
+            return
         match act:
             case "key":
                 await self._key_pressed(said.get("key", ""))
@@ -115,11 +121,8 @@ class WorklistPage(Shell[Reading]):
                 await self._choose((said.get("device", ""), said.get("encounter", "")))
             case "next" | "first":
                 await self._turn(forward=act == "next")
-            case "label":
-                self._answer = self._answer.with_label(said.get("label", ""))
-                self._show_panel()
-            case "tier":
-                self._answer = self._answer.with_tier(said.get("tier", ""))
+            case "label" | "tier":
+                self._answer = self._answer.with_(act, said.get(act, ""))
                 self._show_panel()
             case "refer":
                 self._ask_where()
@@ -127,14 +130,12 @@ class WorklistPage(Shell[Reading]):
                 await self._send_referral(said)
             case "undo":
                 await self._undo()
-            case "accept" | "reject" | "another_picture" | "answer" | "cannot_tell":
-                await self._decide(cast(Action, act))
 
     async def _key_pressed(self, key: str) -> None:
         if key in {"j", "ArrowDown", "k", "ArrowUp"}:
             await self._step(1 if key in {"j", "ArrowDown"} else -1)
         elif key in LABEL_KEYS:
-            self._answer = self._answer.with_label(LABEL_KEYS[key])
+            self._answer = self._answer.with_("label", LABEL_KEYS[key])
             self._show_panel()
         elif key == "t":
             self._answer = self._answer.with_next_tier()
@@ -198,7 +199,11 @@ class WorklistPage(Shell[Reading]):
             return
         finding = detail.findings[0].finding_id if detail.findings and action in {"refer", "another_picture"} else None
         decision = Decision(
-            action, self._answer.label or None, cast("Tier | None", self._answer.tier or None), finding_id=finding, **said
+            action,
+            self._answer.label or None,
+            cast("Tier | None", self._answer.tier or None),
+            finding_id=finding,
+            **said,
         )
         await self._send(_key(detail.item), detail.item.version, decision)
 
@@ -266,5 +271,5 @@ def _key(item: Item) -> Key:
 
 def _filter(said: Mapping[str, str]) -> Filter:
     """What is no filter is none."""
-    state = next((known for known in STATES if known == said.get("state")), "open")
+    state: State = next((known for known in STATES if known == said.get("state")), "open")
     return Filter(state, *(said.get(name, "")[:40] for name in ("site", "cohort", "label", "tier")))
