@@ -121,12 +121,13 @@ WORDS: dict[str, Words] = {
     "step.down_referral": Words("down-referral", "下转"),
     # follow-ups
     "follow-ups.title": Words("Follow-up visits", "随访"),
-    "follow-ups.note": Words("due by the cohort's protocol", "按队列方案到期"),
+    "follow-ups.note": Words(
+        "by the cohort's protocol; overdue, and due within {days} days", "按队列方案；已逾期及 {days} 天内到期"
+    ),
     "follow-ups.none": Words("No visit is due.", "没有到期的随访。"),
     "follow-ups.due": Words("Due", "到期日"),
     "follow-ups.visit": Words("Visit", "随访"),
-    "follow-ups.overdue": Words("overdue {time}", "逾期 {time}"),
-    "follow-ups.coming": Words("in {time}", "{time}后"),
+    "follow-ups.overdue": Words("overdue by {days} days", "逾期 {days} 天"),
     "follow-ups.today": Words("today", "今天"),
     "follow-ups.done": Words("Done", "已完成"),
     "follow-ups.kept": Words("Kept as done.", "已记为完成。"),

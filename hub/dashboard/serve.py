@@ -19,6 +19,7 @@ from edge.errors import ConfigError
 from edge.words import Language
 from hub import database, settings
 from hub.dashboard.feed import Feed
+from hub.dashboard.follow_ups import FollowUpsPage
 from hub.dashboard.live import LivePage
 from hub.dashboard.mark import FAVICON
 from hub.dashboard.office import Door, Office, Visit
@@ -35,7 +36,7 @@ from hub.sessions import Session
 from hub.words import word
 
 HOST = "127.0.0.1"
-PAGES: tuple[type[Shell[Any]], ...] = (LivePage, WorklistPage, ReferralsPage)
+PAGES: tuple[type[Shell[Any]], ...] = (LivePage, WorklistPage, ReferralsPage, FollowUpsPage)
 
 
 def require_free(port: int) -> None:
