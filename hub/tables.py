@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub import schema_accounts
+from hub import schema_accounts, schema_desk
 from hub.schema import metadata
 
-__all__ = ["metadata", "schema_accounts"]
+__all__ = ["metadata", "schema_accounts", "schema_desk"]

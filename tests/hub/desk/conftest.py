@@ -9,14 +9,12 @@ import pytest
 
 from hub import database
 from tests.hub.desk.arrivals import Arrivals
-from tests.hub.sender import make_hub
 
 
 @pytest.fixture
-def arrivals(tmp_path: Path) -> Iterator[Arrivals]:
-    folder = make_hub(tmp_path / "hub")
-    engine = database.open_database(folder)
-    made = Arrivals(engine, folder)
+def arrivals(hub: Path) -> Iterator[Arrivals]:
+    engine = database.open_database(hub)
+    made = Arrivals(engine, hub)
     made.register()
     yield made
     engine.dispose()
