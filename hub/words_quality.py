@@ -116,8 +116,7 @@ WORDS: dict[str, Words] = {
     # a person's slip
     "slip.title": Words("What was looked at today", "本次筛查告知单"),
     "slip.looked": Words("Looked at", "检查内容"),
-    "slip.looked_at": Words("skin in front of the camera: {sites}", "镜头前的皮肤：{sites}"),
-    "slip.looked_none": Words("the skin in front of the camera", "镜头前的皮肤"),
+    "slip.looked_none": Words("The skin that was held to the camera", "镜头前的皮肤"),
     "slip.found": Words("What was found", "结果"),
     "slip.nothing": Words(
         "Nothing found by this model; it covers: {labels}. That does not mean that there is nothing.",
@@ -131,6 +130,14 @@ WORDS: dict[str, Words] = {
     "slip.do": Words("What to do", "怎么办"),
     "slip.where": Words("Where", "去哪里"),
     "slip.nowhere": Words("Ask the person who gave you this.", "请询问发放此单的人员。"),
+    "slip.unfinished": Words("The screening was not finished.", "筛查未完成。"),
+    "slip.nothing_unknown": Words(
+        "The camera marked nothing. This hub does not know what its model covers, so a person must look.",
+        "设备未作提示。本中心不了解其模型的涵盖范围，需由专业人员查看。",
+    ),
+    "slip.search": Words("A person's slip", "个人告知单"),
+    "slip.find": Words("Find", "查找"),
+    "slip.no_pseudonym": Words("That is no participant's number: look at the card again.", "编号有误，请核对卡片。"),
     "slip.not": Words(
         "This is a screening by a machine. It is not a diagnosis. If you worry, or something changes, see a doctor.",
         "这是机器筛查，不是诊断。如有担心或变化，请就医。",
@@ -138,7 +145,6 @@ WORDS: dict[str, Words] = {
     "slip.code": Words("For the hospital", "供医院扫描"),
     "slip.feedback": Words("How was it? One tap.", "感觉如何？点一下即可。"),
     "slip.none": Words("There is no such encounter here, or it was erased.", "没有这次筛查记录，或已删除。"),
-    "slip.open": Words("This person is still being looked at.", "筛查尚未结束。"),
     "do.urgent": Words("See a doctor within days. Take this slip with you.", "请在数日内就医，并带上此单。"),
     "do.routine": Words("See a doctor when you can; it does not hurry.", "请在方便时就医，不必着急。"),
     "do.person": Words("A person must look at it: ask the staff here.", "需由专业人员查看，请询问现场人员。"),
@@ -147,8 +153,8 @@ WORDS: dict[str, Words] = {
         "目前无需处理。如有变化、增大、瘙痒或出血，请就医。",
     ),
     "do.nothing": Words(
-        "Nothing to do now. If you notice anything on your skin, see a doctor.",
-        "目前无需处理。如发现皮肤异常，请就医。",
+        "This screening asks for no next step. If you notice anything on your skin, see a doctor.",
+        "本次筛查未提示下一步。如发现皮肤异常，请就医。",
     ),
     # participant cards
     "cards.title": Words("Participant cards", "参与者卡片"),

@@ -50,6 +50,7 @@ WORDS: dict[str, Words] = {
     "picture.damaged": Words("The picture does not fit its hash, and is not shown.", "图片与校验值不符，不予显示。"),
     "picture.none": Words("No picture has come.", "没有图片。"),
     "answer.title": Words("Your answer", "您的判断"),
+    "answer.optional": Words("where it differs from the model's", "与模型不同时填写"),
     "answer.label": Words("What you see", "您看到的"),
     "answer.tier": Words("What to do", "处理建议"),
     "answer.nothing": Words("Nothing to be seen", "未见异常"),

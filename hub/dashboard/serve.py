@@ -24,12 +24,12 @@ from hub.dashboard.live import LivePage
 from hub.dashboard.mark import FAVICON
 from hub.dashboard.office import Door, Office, Visit
 from hub.dashboard.origin import Headers, SameOrigin
-from hub.dashboard.plain import PlainPages
 from hub.dashboard.reading import ReadingRoom, limit
 from hub.dashboard.referrals import ReferralsPage
-from hub.dashboard.shell import Shell
+from hub.dashboard.shell import STYLE, Shell
 from hub.dashboard.sign_in import SignIn
 from hub.dashboard.signed_in import SignedIn, language_of
+from hub.dashboard.slip import SlipPages
 from hub.dashboard.templating import address
 from hub.dashboard.worklist import WorklistPage
 from hub.sessions import Session
@@ -61,7 +61,8 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
         for page in PAGES:
             _offer(page, office)
         SignIn(office).add_to(app)
-        PlainPages(office).add_to(app)
+        app.add_route("/style.css", _style, methods=["GET"])
+        SlipPages(office).add_to(app)
         _guard(office)
         _run(port, show=show)
     reads.dispose()
@@ -97,6 +98,10 @@ def _offer(page: type[Shell[Any]], office: Office) -> None:
 
     offer("en")
     offer("zh")
+
+
+async def _style(request: Request) -> Response:  # noqa: ARG001
+    return Response(STYLE, media_type="text/css")
 
 
 def _prefers_chinese(request: Request) -> bool:

@@ -78,6 +78,7 @@ class Shell(Generic[T]):
     async def build(self) -> None:
         """Lay out, fill, and keep filling for as long as the browser is there: its timers end with it."""
         ui.add_css(STYLE)
+        ui.colors(primary="#0b6e7a", positive="#2b6b3f", negative="#b3261e")
         ui.add_body_html(f"<script>{SCRIPT}</script>")
         with ui.element("main").classes(f"hub {self.name or 'live'}"):
             self._header = ui.html(self._heading(), sanitize=False)
