@@ -19,6 +19,7 @@ from edge.errors import ConfigError, StoreError
 from hub import commanding, withdrawal
 from hub.database import DATABASE_FILE, is_on_server, open_database
 from hub.lock import sole
+from hub.migrating import settle_restored
 from hub.schema import chains, devices
 
 
@@ -87,6 +88,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
             raise StoreError(
                 f"expected to write the database at {path}; {error}; the one before is at {aside}"
             ) from error
+        settle_restored(directory, now)
         engine = open_database(directory)
         erased_before = _erased(engine)
         withdrawal.bring_together(directory, engine, now)

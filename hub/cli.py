@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
         case "account" | "audit":
             return run_accounts(arguments)
-        case "migrate":
+        case "migrate" | "retention" | "export-person":
             return run_upkeep(arguments)
         case _:
             return run_records(arguments)
@@ -111,9 +111,8 @@ def _device_add(directory: Path, file: Path) -> int:
     from hub import database, registry
 
     device_keys = registry.read_device_keys(file)
-    engine = database.open_database(directory)
-    added = registry.add(engine, device_keys, SystemClock())
-    engine.dispose()
+    with database.opened(directory) as engine:
+        added = registry.add(engine, device_keys, SystemClock())
     print(f"{device_keys.device} at site {device_keys.site}: {'registered' if added else 'was registered already'}")
     return 0
 
@@ -124,11 +123,11 @@ def _device_list(directory: Path) -> int:
     from edge.sealing import key_id
     from hub import database, registry
 
-    engine = database.open_database(directory, read_only=True)
-    for row in registry.listed(engine):
+    with database.opened(directory, read_only=True) as engine:
+        rows = registry.listed(engine)
+    for row in rows:
         key = key_id(Ed25519PublicKey.from_public_bytes(row["sign_key"]))
         print(row["site"], row["device"], key, row["added_at"].isoformat(timespec="seconds"), sep="\t")
-    engine.dispose()
     return 0
 
 

@@ -54,8 +54,7 @@ def _change(directory: Path, arguments: argparse.Namespace) -> int:
     from hub import accounts, database, settings
 
     loaded, name, now, token = settings.load(directory), arguments.name, SystemClock().now(), ""
-    engine = database.open_database(directory)
-    with engine.begin() as connection:
+    with database.opened(directory) as engine, engine.begin() as connection:
         match arguments.account_action:
             case "add":
                 token = accounts.add(connection, name, arguments.role, now)
@@ -67,7 +66,6 @@ def _change(directory: Path, arguments: argparse.Namespace) -> int:
                 accounts.disable(connection, name, now)
             case _:
                 accounts.enable(connection, name, now)
-    engine.dispose()
     if token:
         print(accounts.link_url(loaded, token))
         print(f"for {name}, once, within 24 hours: who opens it sets the password", file=sys.stderr)
@@ -77,10 +75,8 @@ def _change(directory: Path, arguments: argparse.Namespace) -> int:
 def _list(directory: Path) -> int:
     from hub import accounts, database
 
-    engine = database.open_database(directory, read_only=True)
-    with engine.connect() as connection:
+    with database.opened(directory, read_only=True) as engine, engine.connect() as connection:
         found = accounts.listed(connection)
-    engine.dispose()
     for each in found:
         state = "disabled" if each.disabled_at else "active" if each.has_password else "no password yet"
         print(each.account, each.role, state, each.added_at.isoformat(timespec="seconds"), sep="\t")
@@ -90,10 +86,8 @@ def _list(directory: Path) -> int:
 def _audit(directory: Path) -> int:
     from hub import auditing, database
 
-    engine = database.open_database(directory, read_only=True)
-    with engine.connect() as connection:
+    with database.opened(directory, read_only=True) as engine, engine.connect() as connection:
         wrong = auditing.export(connection, sys.stdout)
-    engine.dispose()
     if wrong:
         some = ", ".join(str(number) for number in wrong[:10])
         print(f"expected an unbroken audit log; rows were changed or taken out at {some}", file=sys.stderr)

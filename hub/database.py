@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +97,28 @@ def open_database(directory: Path, *, read_only: bool = False, any_version: bool
         engine = _open_on_server(directory / URL_FILE, read_only=read_only)
     else:
         engine = _open_file(directory, read_only=read_only)
+    sa.event.listen(engine, "handle_error", _keep_to_the_first_line)
     if not any_version:
         sa.event.listen(engine, "begin", _require_version)
     return engine
+
+
+@contextmanager
+def opened(directory: Path, *, read_only: bool = False) -> Iterator[sa.Engine]:
+    """As `open_database`; every connection is closed at the end, however it ends."""
+    engine = open_database(directory, read_only=read_only)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _keep_to_the_first_line(context: sa.engine.ExceptionContext) -> None:
+    """PostgreSQL quotes the row in the DETAIL of an error, and an error goes to the log."""
+    primary = getattr(getattr(context.original_exception, "diag", None), "message_primary", None)
+    if primary is not None and context.sqlalchemy_exception is not None:
+        context.original_exception.args = (primary,)
+        context.sqlalchemy_exception.args = (f"({type(context.original_exception).__name__}) {primary}",)
 
 
 def _require_version(connection: sa.Connection) -> None:

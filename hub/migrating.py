@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from edge.errors import ConfigError, StoreError
-from hub import schema_version
+from hub import accounts, schema_version
 from hub.auditing import CONSOLE, audit
 from hub.database import DATABASE_FILE, is_on_server, open_database
 
@@ -53,6 +53,23 @@ def migrate(directory: Path, now: datetime, *, has_backup: bool = False) -> Migr
     finally:
         engine.dispose()
     return Migrated(copy, applied)
+
+
+def settle_restored(directory: Path, now: datetime) -> None:
+    """After a backup was put in the database's place: it gets this version's tables, and nobody is signed in.
+
+    Sessions and links that had ended since it was made must not live again. Raises VersionError, StoreError.
+    """
+    engine = open_database(directory, any_version=True)
+    try:
+        with engine.begin() as connection:
+            schema_version.upgrade(connection)
+            accounts.end_everything(connection)
+            audit(connection, now, CONSOLE, "database.restore")
+    except sa.exc.SQLAlchemyError as error:
+        raise StoreError(f"expected to bring the backup's tables to this version; {error}") from error
+    finally:
+        engine.dispose()
 
 
 def _copy(path: Path, now: datetime) -> Path:

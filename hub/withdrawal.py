@@ -21,9 +21,11 @@ from edge.errors import StoreError, UsageError
 from edge.events import Tombstone
 from edge.wire import Participant, Time
 from hub import commanding
+from hub.auditing import CONSOLE, audit
 from hub.database import empty_log, erase_for_good, upsert
 from hub.desk.erasing import erase_encounter, erase_person
 from hub.opening import Opened
+from hub.person import about, encounters_of
 from hub.projection import project
 from hub.schema import commands, devices, encounters, events, findings, tombstones
 
@@ -98,6 +100,7 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
             count = erase(connection, participant)
             row = {"participant": participant, "at": listed[participant], "erased": count}
             connection.execute(upsert(connection, tombstones).values(row).on_conflict_do_nothing())
+            audit(connection, now, CONSOLE, "person.withdraw", detail=f"{count} events")
             for device in connection.execute(sa.select(devices.c.device)).scalars().all():
                 commanding.queue(connection, device, Tombstone(at=now, participant=participant), now)
         erased[participant] = count
@@ -107,7 +110,8 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
 
 def erase(connection: sa.Connection, participant: str) -> int:
     """What the pages and the tables hold of a participant; the places in the chain stay. How many events."""
-    mine = connection.execute(sa.select(events).where(events.c.participant == participant)).mappings().all()
+    which = about(events, participant, encounters_of(connection, participant))
+    mine = connection.execute(sa.select(events).where(which)).mappings().all()
     for row in mine:
         _erase_event(connection, row)
     erase_person(connection, participant)
@@ -141,6 +145,7 @@ def replace_content(connection: sa.Connection, opened: Opened) -> None:
         values = {
             "type": opened.type,
             "participant": opened.participant,
+            "encounter_id": opened.encounter_id,
             "void_reason": None,
             "body": msgspec.to_builtins(opened.body),
         }
@@ -183,14 +188,15 @@ def _whole(data: bytes) -> bytes:
 
 
 def _erase_event(connection: sa.Connection, row: sa.RowMapping) -> None:
-    body, device = row["body"], row["device"]
+    device, encounter_id = row["device"], row["encounter_id"]
     if row["type"] == "finding":
         mine = findings.c.device == device, findings.c.event_id == row["event_id"]
         connection.execute(sa.delete(findings).where(*mine))
-    if body is not None and (encounter_id := body.get("encounter", {}).get("encounter_id")):
+    if encounter_id is not None:
         mine = encounters.c.device == device, encounters.c.encounter_id == encounter_id
         connection.execute(sa.delete(encounters).where(*mine))
         erase_encounter(connection, device, encounter_id)
-    values = {"type": "void", "participant": None, "void_reason": "consent_withdrawn", "body": None}
+    gone = dict.fromkeys(("participant", "encounter_id", "body"))
+    values = {**gone, "type": "void", "void_reason": "consent_withdrawn"}
     same = events.c.device == device, events.c.event_id == row["event_id"]
     connection.execute(sa.update(events).where(*same).values(values))

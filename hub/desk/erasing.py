@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub import commanding
 from hub.schema import commands, encounters
+from hub.schema_accounts import audit_contents
 from hub.schema_desk import (
     decisions,
     encounter_commands,
@@ -32,6 +33,7 @@ def erase_encounter(connection: sa.Connection, device: str, encounter_id: str) -
     for table in OF_ENCOUNTERS:
         mine = table.c.device == device, table.c.encounter_id == encounter_id
         connection.execute(sa.delete(table).where(*mine))
+    connection.execute(sa.delete(audit_contents).where(audit_contents.c.subject == encounter_id))
     _erase_commands(connection, device, encounter_id)
 
 
@@ -42,7 +44,7 @@ def erase_person(connection: sa.Connection, participant: str) -> None:
         erase_encounter(connection, row.device, row.encounter_id)
         mine = encounters.c.device == row.device, encounters.c.encounter_id == row.encounter_id
         connection.execute(sa.delete(encounters).where(*mine))
-    for table in (follow_ups, roster_people):
+    for table in (follow_ups, roster_people, audit_contents):
         connection.execute(sa.delete(table).where(table.c.participant == participant))
 
 

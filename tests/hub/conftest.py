@@ -27,7 +27,15 @@ SQLITE_ONLY = pytest.mark.parametrize("hub", ["sqlite"], indirect=True)
 """For a test about the file itself."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a hub runs on both databases; but a browser's, which takes long and sees no difference, on one."""
+    said = any("hub" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "hub" in metafunc.fixturenames and not said:
+        databases = ["sqlite"] if {"browser", "address"} & set(metafunc.fixturenames) else ["sqlite", "postgresql"]
+        metafunc.parametrize("hub", databases, indirect=True)
+
+
+@pytest.fixture
 def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A new hub, on each of the two databases in turn."""
     if request.param == "sqlite":

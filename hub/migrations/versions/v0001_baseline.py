@@ -187,12 +187,22 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(), nullable=False),
         sa.Column("received_count", sa.Integer(), nullable=False),
         sa.Column("participant", sa.String(length=16), nullable=True),
+        sa.Column("encounter_id", sa.String(length=36), nullable=True),
         sa.Column("void_reason", sa.String(length=24), nullable=True),
         sa.Column("body", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("event_id", "device"),
     )
+    op.create_index("events_by_encounter", "events", ["device", "encounter_id"], unique=False)
     op.create_index("events_by_order", "events", ["device", "epoch", "seq"], unique=False)
     op.create_index("events_by_participant", "events", ["participant"], unique=False)
+    op.create_index(
+        "events_with_body_by_age",
+        "events",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    )
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.String(length=36), nullable=False),
