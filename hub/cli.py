@@ -11,6 +11,8 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from hub.cli_accounts import add_accounts, run_accounts
+from hub.cli_desk import ACTIONS as DESK_ACTIONS
+from hub.cli_desk import add_desk, run_desk
 from hub.cli_records import add_records, run_records
 from hub.cli_upkeep import add_upkeep, run_upkeep
 
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
     add_records(actions, _add_directory)
+    add_desk(actions, _add_directory)
     add_accounts(actions, _add_directory)
     add_upkeep(actions, _add_directory)
 
@@ -68,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
             return run_accounts(arguments)
         case "migrate" | "retention" | "export-person":
             return run_upkeep(arguments)
+        case action if action in DESK_ACTIONS:
+            return run_desk(arguments)
         case _:
             return run_records(arguments)
 

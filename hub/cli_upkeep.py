@@ -16,9 +16,7 @@ def add_upkeep(actions: Any, add_directory: Callable[[argparse.ArgumentParser], 
     migrate = actions.add_parser("migrate", help="bring a database that an older version made to this one")
     migrate.add_argument("--has-backup", action="store_true", help="a PostgreSQL has been dumped; asked for before it")
     add_directory(migrate)
-    retention = actions.add_parser(
-        "retention", help="erase now what is older than hub.toml has it kept"
-    )
+    retention = actions.add_parser("retention", help="erase now what is older than hub.toml has it kept")
     add_directory(retention)
     export = actions.add_parser("export-person", help="everything about a participant into a JSON file")
     export.add_argument("participant", metavar="PARTICIPANT", help="the pseudonym on the person's slip")

@@ -235,6 +235,14 @@ def in_short(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error)
 
 
+def table_of_json(connection: sa.Connection, column: sa.Column[Any]) -> Any:
+    """A JSON object's keys and values, as a table of `key` and `value` beside each row."""
+    in_file = connection.dialect.name == "sqlite"
+    pairs = sa.func.json_each(column) if in_file else sa.func.json_each_text(column)
+    columns = sa.column("key", sa.String), sa.column("value", sa.String)
+    return pairs.table_valued(*columns, joins_implicitly=True) if in_file else pairs.table_valued(*columns).lateral()
+
+
 def upsert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, in this connection's dialect."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -177,6 +177,7 @@ findings = sa.Table(
     sa.Index("findings_by_arrival", "received_at", "finding_id"),
     sa.Index("findings_by_kind", "label", "site", "tier"),
     sa.Index("findings_by_encounter", "device", "encounter_id", "finding_id"),
+    sa.Index("findings_by_card", "card_sha256", "received_at", "score"),
     sa.Index("findings_by_model", "model_name", "model_version", "model_status"),
 )
 

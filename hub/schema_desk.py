@@ -219,10 +219,10 @@ feedback = sa.Table(
     "feedback",
     metadata,
     sa.Column("feedback_id", sa.String(36), primary_key=True),
+    sa.Column("role", sa.String(8), primary_key=True),
+    sa.Column("question", sa.String(16), primary_key=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("site", sa.String(32), nullable=False),
-    sa.Column("role", sa.String(8), nullable=False),
-    sa.Column("question", sa.String(16), nullable=False),
     sa.Column("value", sa.SmallInteger, nullable=False),
     sa.Index("feedback_by_role", "role", "question", "value"),
 )

@@ -69,7 +69,6 @@ WORDS: dict[str, Words] = {
     "quality.by": Words("By {dimension}", "按{dimension}"),
     "quality.overall": Words("Overall", "总体"),
     "quality.too_few": Words("too few ({count})", "太少（{count}）"),
-    "quality.not_measured": Words("not measured", "未测量"),
     "quality.cases": Words("n = {count}", "n = {count}"),
     "quality.tone": Words(
         "Skin tone: no device measures it, so nothing is said by skin tone.",
@@ -85,7 +84,6 @@ WORDS: dict[str, Words] = {
     "feedback.role": Words("Who", "身份"),
     "feedback.thanks": Words("Thank you.", "谢谢。"),
     "feedback.i_am": Words("I am", "我是"),
-    "feedback.who_first": Words("Tap who you are first.", "请先点选您的身份。"),
     "role.patient": Words("patient", "患者"),
     "role.family": Words("family", "家属"),
     "role.nurse": Words("nurse", "护士"),
@@ -127,6 +125,11 @@ WORDS: dict[str, Words] = {
     ),
     "slip.waiting": Words("A person at the hospital still looks at it.", "医院人员仍在查看。"),
     "slip.reviewed": Words("A person at the hospital has looked at it.", "医院人员已查看。"),
+    "slip.reviewed_nothing": Words(
+        "A person at the hospital has looked at it, and saw nothing that needs a doctor.",
+        "医院人员已查看，未见需就医的情况。",
+    ),
+    "slip.again": Words("Come again", "复查日期"),
     "slip.do": Words("What to do", "怎么办"),
     "slip.where": Words("Where", "去哪里"),
     "slip.nowhere": Words("Ask the person who gave you this.", "请询问发放此单的人员。"),
@@ -156,9 +159,4 @@ WORDS: dict[str, Words] = {
         "This screening asks for no next step. If you notice anything on your skin, see a doctor.",
         "本次筛查未提示下一步。如发现皮肤异常，请就医。",
     ),
-    # participant cards
-    "cards.title": Words("Participant cards", "参与者卡片"),
-    "cards.note": Words("{cohort}, wave {wave}, {unit}: {count} cards", "{cohort}，第 {wave} 轮，{unit}：{count} 张"),
-    "cards.none": Words("No participants by name in this roster.", "此名册没有逐人编号。"),
-    "cards.each": Words("Show this card at the screening.", "筛查时请出示此卡。"),
 }

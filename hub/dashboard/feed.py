@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+
+import sqlalchemy as sa
 
 from edge import bundle
 from edge.clock import Clock
 from edge.errors import BundleError
-from hub import queries
+from hub import queries, queries_models
 from hub.dashboard.reading import NoAnswerError, ReadingRoom
 from hub.queries import Live, People
+from hub.queries_models import ModelInUse
 
 READ_EVERY_NS = 900_000_000
 PATIENCE_S = 0.8
@@ -39,6 +44,7 @@ class Reading:
     live: Live
     database_away: bool
     is_read: bool = True
+    models: Sequence[ModelInUse] = ()
 
 
 class Feed:
@@ -55,7 +61,7 @@ class Feed:
     @property
     def is_research(self) -> bool:
         """Whether any model that this hub knows of is for research: then every page says so."""
-        return is_research(self._newest.live, self.coverage)
+        return queries_models.is_research(self._newest.models)
 
     async def newest(self) -> Reading:
         """At most a second old while the database answers; while it is slow, the last one, and nobody waits long."""
@@ -68,19 +74,19 @@ class Feed:
     async def _read(self) -> None:
         now = self._clock.now()
         try:
-            live = await self._room.ask("feed", lambda engine: queries.live(engine, now))
-            self._newest = Reading(live, database_away=False)
+            live, models = await self._room.ask("feed", partial(_read, now=now))
+            self._newest = Reading(live, database_away=False, models=models)
         except (NoAnswerError, ValueError):
-            self._newest = Reading(self._newest.live, database_away=True, is_read=self._newest.is_read)
+            self._newest = replace(self._newest, database_away=True)
         finally:
             self._read_at_ns = self._clock.monotonic_ns()
             self._reading = None
 
 
-def is_research(live: Live, coverage: Coverage | None) -> bool:
-    """Until every model that findings came from counts as clinical, and the one that ships where none came yet."""
-    statuses = {model.status for model in live.models} or {coverage.status if coverage else "research"}
-    return statuses != {"clinical"}
+def _read(engine: sa.Engine, now: datetime) -> tuple[Live, Sequence[ModelInUse]]:
+    with engine.connect() as connection:
+        models = queries_models.in_use(connection)
+    return queries.live(engine, now), models
 
 
 def shipped_coverage() -> Coverage | None:

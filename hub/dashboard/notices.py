@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from edge.words import Language
-from hub.dashboard.feed import Coverage, Reading, is_research
+from hub.dashboard.feed import Reading
 from hub.dashboard.templating import render
+from hub.queries_models import is_research
 
 
-def notices(reading: Reading, coverage: Coverage | None, language: Language, *, full: bool) -> str:
+def notices(reading: Reading, language: Language, *, full: bool) -> str:
     """full: with quarantine and alarms, as on the live page; elsewhere only what bears on every page."""
     return render(
         "notices",
         language,
         live=reading.live,
-        research=is_research(reading.live, coverage),
+        research=is_research(reading.models),
         database_away=reading.database_away,
         is_read=reading.is_read,
         full=full,

@@ -121,7 +121,7 @@ class Shell(Generic[T]):
         self._content.set_visibility(True)
 
     def show_notices(self, reading: Reading) -> None:
-        fill(self._notices, notices(reading, self.office.feed.coverage, self.language, full=not self.name))
+        fill(self._notices, notices(reading, self.language, full=not self.name))
 
     async def write(self, command: Callable[[sa.Connection], W]) -> W | None:
         """What a signed-in person does, after asking whether they still are; None where it was not done.

@@ -45,7 +45,7 @@ class SignIn:
         wanted = request.query_params.get("next", "")
         if request.method == "GET":
             return self._page(request, wanted=wanted)
-        form = await _form(request)
+        form = await read_form(request)
         name, password = form.get("name", "").strip().lower(), form.get("password", "")
 
         async def attempt() -> str:
@@ -61,7 +61,7 @@ class SignIn:
         """The token stands behind # in the link, so a browser never sends it but in this form."""
         if request.method == "GET":
             return self._page(request, link=True)
-        form = await _form(request)
+        form = await read_form(request)
         password = form.get("password", "")
         if password != form.get("again"):
             return self._page(request, link=True, problem="account.differ", token=form.get("token", ""))
@@ -80,7 +80,7 @@ class SignIn:
 
     async def _sign_out(self, request: Request) -> Response:
         """Behind the sessions' door, so there is one to end."""
-        form = await _form(request)
+        form = await read_form(request)
         if not sessions.csrf_fits(request.state.session, form.get("form", "")):
             return PlainTextResponse("expected the form of this hub's own page; go back and try again", 403)
         token, now = request.state.token, self._office.now()
@@ -167,7 +167,7 @@ def _own(wanted: str) -> str:
     return wanted if plain else ""
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The first value of each field; {} for what is no form of ours."""
     body = b""
     async for chunk in request.stream():

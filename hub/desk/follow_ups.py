@@ -17,7 +17,7 @@ from hub.desk.protocols import Protocol, of_cohort
 from hub.schema import encounters
 from hub.schema_desk import follow_ups, worklist
 
-CHUNK_ROWS = 500
+CHUNK_ROWS = 100
 """Of encounters planned in one transaction: whoever waits to write waits no longer than these take."""
 BY_COMING = "visit"
 

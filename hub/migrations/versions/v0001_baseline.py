@@ -206,12 +206,12 @@ def upgrade() -> None:
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.String(length=36), nullable=False),
-        sa.Column("at", sa.DateTime(), nullable=False),
-        sa.Column("site", sa.String(length=32), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("question", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("site", sa.String(length=32), nullable=False),
         sa.Column("value", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("feedback_id"),
+        sa.PrimaryKeyConstraint("feedback_id", "role", "question"),
     )
     op.create_index("feedback_by_role", "feedback", ["role", "question", "value"], unique=False)
     op.create_table(
@@ -239,6 +239,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("finding_id", "device"),
     )
     op.create_index("findings_by_arrival", "findings", ["received_at", "finding_id"], unique=False)
+    op.create_index("findings_by_card", "findings", ["card_sha256", "received_at", "score"], unique=False)
     op.create_index("findings_by_encounter", "findings", ["device", "encounter_id", "finding_id"], unique=False)
     op.create_index("findings_by_kind", "findings", ["label", "site", "tier"], unique=False)
     op.create_index("findings_by_model", "findings", ["model_name", "model_version", "model_status"], unique=False)
