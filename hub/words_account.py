@@ -43,16 +43,12 @@ WORDS: dict[str, Words] = {
     ),
     "account.stale": Words("This form was too old. Please try again.", "表单已过期，请重试。"),
     "account.away": Words("The database does not answer. Try again soon.", "数据库没有回应，请稍后再试。"),
-    "account.role_lacks": Words(
-        "Only a reviewer can do that. You are signed in as {role}.", "只有阅片者可以操作，您的身份是{role}。"
-    ),
     "page.loading": Words("Reading the database …", "正在读取数据库……"),
     "page.no_answer": Words(
         "The database does not answer. What stands below may be old; this page tries again by itself.",
         "数据库没有回应，下方内容可能不是最新；本页会自动重试。",
     ),
     "page.not_saved": Words("It could not be saved: {reason}", "未能保存：{reason}"),
-    "page.not_found": Words("There is no such page.", "没有此页面。"),
     "page.failed": Words(
         "This page failed. The others, and the taking of events, go on.", "本页出错，其他页面和事件接收不受影响。"
     ),

@@ -12,18 +12,16 @@ WORDS: dict[str, Words] = {
     "cohorts.import": Words(
         "Rosters come by “dermedge hub roster import FILE”.", "名册用“dermedge hub roster import 文件”导入。"
     ),
-    "cohorts.cohort": Words("Cohort", "队列"),
     "cohorts.wave": Words("wave {wave}", "第 {wave} 轮"),
     "cohorts.unit": Words("Village or class", "村或班级"),
     "cohorts.eligible": Words("Eligible", "应筛"),
     "cohorts.screened": Words("Screened", "已筛"),
-    "cohorts.share": Words("Share", "比例"),
     "cohorts.refused": Words("Did not agree", "不同意"),
     "cohorts.retakes": Words("Pictures taken again, by reason", "重拍原因"),
     "cohorts.refusals": Words("Reasons not to agree", "不同意的原因"),
     "cohorts.duration": Words("Time per person", "人均用时"),
-    "cohorts.median": Words("median {time}", "中位 {time}"),
-    "cohorts.cards": Words("Print participant cards", "打印参与者卡片"),
+    "cohorts.mean": Words("mean, of those who finished", "完成者的平均值"),
+    "cohorts.all_waves": Words("in all waves", "各轮合计"),
     "cohorts.of": Words("{screened} of {eligible} eligible", "应筛 {eligible}，已筛 {screened}"),
     "refusal.no_reason_given": Words("no reason given", "未说明"),
     "refusal.no_time": Words("no time", "没有时间"),
@@ -48,28 +46,25 @@ WORDS: dict[str, Words] = {
     "quality.agreement_note": Words(
         "Cohen's kappa: 1 is always, 0 is as by chance.", "科恩 kappa：1 为完全一致，0 相当于偶然。"
     ),
-    "quality.kappa": Words("kappa", "kappa"),
     "quality.sensitivity": Words("Sensitivity and specificity, from the blind sample", "灵敏度与特异度（盲法抽样）"),
     "quality.sensitivity_note": Words(
         "Weighted by how likely each encounter was to be drawn; against one reviewer's answer, not a pathologist's.",
         "按抽样概率加权；以一名阅片者的判断为准，并非病理结果。",
     ),
-    "quality.sensitivity_line": Words("sensitivity", "灵敏度"),
-    "quality.specificity_line": Words("specificity", "特异度"),
     "quality.at_specificity": Words("sensitivity at specificity {share}", "特异度 {share} 时的灵敏度"),
     "quality.retakes": Words("Pictures taken again", "重拍率"),
-    "quality.drift": Words("Scores in the field against the model's card", "现场得分与模型说明卡对比"),
+    "quality.drift": Words("How a model's scores move", "模型得分的变化"),
     "quality.drift_note": Words(
-        "How far the two spreads of scores lie apart (PSI); over 0.2 needs a look.",
-        "两组得分分布的差距（PSI）；超过 0.2 需查看。",
+        "Its first 30 days at this hub against the last 30 (population stability index); red needs a look.",
+        "本中心最初 30 天与最近 30 天对比（群体稳定性指数），红色需查看。",
     ),
-    "quality.no_reference": Words(
-        "The card carries no spread of scores to compare with.", "说明卡没有可比较的得分分布。"
+    "quality.sample": Words(
+        "Blind sample: {answered} answered, {blind} to answer, {waiting} wait for a picture, {unblinded} shown.",
+        "盲法抽样：已答 {answered}，待答 {blind}，等待图片 {waiting}，已公开 {unblinded}。",
     ),
     "quality.by": Words("By {dimension}", "按{dimension}"),
     "quality.overall": Words("Overall", "总体"),
     "quality.too_few": Words("too few ({count})", "太少（{count}）"),
-    "quality.cases": Words("n = {count}", "n = {count}"),
     "quality.tone": Words(
         "Skin tone: no device measures it, so nothing is said by skin tone.",
         "肤色：设备不测量肤色，因此不按肤色给出数字。",

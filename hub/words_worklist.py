@@ -38,7 +38,6 @@ WORDS: dict[str, Words] = {
     "item.score": Words("score {score}", "得分 {score}"),
     "item.history": Words("What was decided", "处理记录"),
     "item.nobody": Words("not told", "未告知"),
-    "item.by": Words("{account}, {time}", "{account}，{time}"),
     "picture.alt": Words("The picture from the device", "设备传来的图片"),
     "picture.not_agreed": Words(
         "The picture is kept on the device: the consent does not cover pictures.",

@@ -16,14 +16,17 @@ from starlette.responses import RedirectResponse, Response
 
 from edge.clock import Clock
 from edge.errors import ConfigError
-from edge.words import Language
+from edge.words import LANGUAGES, Language
 from hub import database, settings
+from hub.dashboard.cohorts import CohortsPage
 from hub.dashboard.feed import Feed
 from hub.dashboard.follow_ups import FollowUpsPage
 from hub.dashboard.live import LivePage
 from hub.dashboard.mark import FAVICON
+from hub.dashboard.models import ModelsPage
 from hub.dashboard.office import Door, Office, Visit
 from hub.dashboard.origin import Headers, SameOrigin
+from hub.dashboard.quality import QualityPage
 from hub.dashboard.reading import ReadingRoom, limit
 from hub.dashboard.referrals import ReferralsPage
 from hub.dashboard.shell import STYLE, Shell
@@ -36,7 +39,15 @@ from hub.sessions import Session
 from hub.words import word
 
 HOST = "127.0.0.1"
-PAGES: tuple[type[Shell[Any]], ...] = (LivePage, WorklistPage, ReferralsPage, FollowUpsPage)
+PAGES: tuple[type[Shell[Any]], ...] = (
+    LivePage,
+    WorklistPage,
+    ReferralsPage,
+    FollowUpsPage,
+    CohortsPage,
+    QualityPage,
+    ModelsPage,
+)
 
 
 def require_free(port: int) -> None:
@@ -63,6 +74,7 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
         SignIn(office).add_to(app)
         app.add_route("/style.css", _style, methods=["GET"])
         SlipPages(office).add_to(app)
+        app.on_page_exception(_failed)
         _guard(office)
         _run(port, show=show)
     reads.dispose()
@@ -98,6 +110,12 @@ def _offer(page: type[Shell[Any]], office: Office) -> None:
 
     offer("en")
     offer("zh")
+
+
+def _failed() -> None:
+    """What stands where a page could not be built; its own words go to the log, and the other pages go on."""
+    for language in LANGUAGES:
+        ui.label(word("page.failed", language))
 
 
 async def _style(request: Request) -> Response:  # noqa: ARG001

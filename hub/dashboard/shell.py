@@ -33,6 +33,9 @@ PAGES: Mapping[str, Role] = {
     "worklist": "reviewer",
     "referrals": "reviewer",
     "follow-ups": "reviewer",
+    "cohorts": "viewer",
+    "quality": "viewer",
+    "models": "viewer",
 }
 """In the order of the navigation, with who may see them: numbers are for all, people for those who decide."""
 BUILT_WITHIN_S = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -38,6 +38,7 @@ def render(name: str, language: Language, **values: Any) -> str:
         t=said,
         of=lambda head, key: word_or(f"{head}.{key}", key, language),
         label=lambda name: label_name(name, language),
+        all=lambda names: listed(names, language),
         number=lambda value: f"{value:,}",
         percent=percent,
         day=lambda at: day(at, language),
@@ -55,7 +56,7 @@ def label_name(label: str, language: Language) -> str:
     return label_text(label, language) if label in groups() else word_or(f"card.{label}", label, language)
 
 
-def listed(labels: list[str] | tuple[str, ...], language: Language) -> str:
+def listed(labels: Sequence[str], language: Language) -> str:
     """Labels in one sentence."""
     return ("、" if language == "zh" else ", ").join(label_name(label, language) for label in labels)
 
@@ -63,8 +64,3 @@ def listed(labels: list[str] | tuple[str, ...], language: Language) -> str:
 def percent(share: float | None) -> str:
     """0.834 as 83.4%; a dash for what there is none of."""
     return NOTHING if share is None else f"{100 * share:.1f}%"
-
-
-def local_day(at: datetime) -> str:
-    """The day in this machine's zone, as people sort it."""
-    return f"{at.astimezone():%Y-%m-%d}"
