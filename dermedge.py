@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": Command("edge.cli_doctor", "runtime", "check model, broker, hub and outbox; one line each"),
     "config": Command("edge.cli_config", "runtime", "show each setting and where it came from"),
     "outbox": Command("edge.cli_outbox", "runtime", "what waits on this device to be acknowledged"),
+    "referral": Command("edge.cli_referral", "runtime", "what became of the referrals of this device"),
     "provision": Command("edge.cli_provision", "runtime", "make a device's keys"),
     "hub": Command("hub.cli", "hub", "the receiver: init, device add, ingest, serve"),
     "firmware": Command("firmware_cfg.cli", "runtime", "list, show and validate the boards' profiles"),
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words  # taken out here, so that it may stand behind any subcommand
     argv = [word for word in words if word != "--debug"]
     try:
-        code = _dispatch(argv)
+        code = _dispatch(argv, debug=debug)
         if sys.stdout is not None:  # `>&-` closes it
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -110,9 +111,10 @@ class _MissingError(DermedgeError):
     exit_code = EX_UNAVAILABLE
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def _dispatch(argv: Sequence[str], *, debug: bool) -> int:
     parser, run = parser_for(argv)
     arguments = parser.parse_args(argv)
+    arguments.debug = debug
     assert run is not None, "argparse has refused a command line without a known subcommand"
     try:
         return run(arguments)

@@ -9,12 +9,36 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge import __version__
 from edge.errors import EX_IO, EX_SOFTWARE, EX_UNAVAILABLE, DermedgeError, printable
 
 if TYPE_CHECKING:
     from convert.report.account import Account
 
 RECIPES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float")
+NOTHING_DONE: dict[str, Any] = {
+    "ok": False,
+    "exit_code": EX_SOFTWARE,
+    "error": "",
+    "bundle": None,
+    "report": None,
+    "files": {},
+    "source": None,
+    "calibration": None,
+    "recipe": None,
+    "float_ends": [],
+    "gate": None,
+    "steps": [],
+    "layers": [],
+    "scores": None,
+    "latency": None,
+    "seconds": {},
+    "peak_memory_bytes": 0,
+    "dermedge": __version__,
+    "engine": "",
+    "model": None,
+}
+"""The keys of --json, which are always the same, and what they hold where the work did not come so far."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,10 +93,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    try:
+        account = _convert(arguments)
+    except Exception as error:
+        if arguments.json:
+            print(json.dumps(_failure(error), ensure_ascii=False))
+        raise
+    if arguments.json:
+        print(json.dumps(account.as_json(), ensure_ascii=False))
+    if not account.ok:
+        print(f"dermedge: {printable(account.error)}", file=sys.stderr)
+    elif not arguments.json:
+        from convert.report import words
+
+        print("\n".join(words.english(account)))
+    return account.exit_code
+
+
+def _convert(arguments: argparse.Namespace) -> Account:
     from convert.job import Order, convert
     from convert.progress import Progress
-    from convert.report import words
+    from edge.inference import engine_log
 
+    engine_log.SHOW_ALL.set(arguments.debug)
     order = Order(
         source=arguments.source,
         calibration=arguments.calibration,
@@ -89,27 +132,14 @@ def run(arguments: argparse.Namespace) -> int:
         allow_weak=arguments.allow_weak_calibration,
         export=arguments.export,
     )
-    try:
-        account = convert(order, Progress())
-    except Exception as error:
-        if arguments.json:
-            print(json.dumps(_failure(error), ensure_ascii=False))
-        raise
-    if arguments.json:
-        print(json.dumps(account.as_json(), ensure_ascii=False))
-    else:
-        print("\n".join(words.english(account)), file=sys.stdout if account.ok else sys.stderr)
-    if not account.ok:
-        _complain(account)
-    return account.exit_code
-
-
-def _complain(account: Account) -> None:
-    print(f"dermedge: {printable(account.error)}", file=sys.stderr)
+    return convert(order, Progress())
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    """The fields of an account that matter to a script; the code is the one that the command ends with."""
+    """An account with nothing in it; the code is the one that the command ends with.
+
+    Written out, since the account's own module may be what could not be imported.
+    """
     if isinstance(error, DermedgeError):
         code = error.exit_code
     else:
@@ -120,14 +150,7 @@ def _failure(error: Exception) -> dict[str, Any]:
             if isinstance(error, ModuleNotFoundError)
             else EX_SOFTWARE
         )
-    return {
-        "ok": False,
-        "exit_code": code,
-        "error": printable(str(error)),
-        "bundle": None,
-        "report": None,
-        "gate": None,
-    }
+    return NOTHING_DONE | {"exit_code": code, "error": printable(str(error))}
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -34,13 +34,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def table(inspection: Inspection) -> str:
     """What people read, at most 80 columns wide."""
-    arena = "not known" if inspection.arena_bytes is None else _bytes(inspection.arena_bytes)
+    memory = "not known" if inspection.arena_bytes is None else _bytes(inspection.arena_bytes)
     lines = [
         *_wrapped("file        ", inspection.file),
         f"size        {_bytes(inspection.bytes)}, SHA-256 {inspection.sha256[:12]}…",
         f"parameters  {inspection.parameters:,}",
-        f"MAC         {inspection.mac:,} a run",
-        *_wrapped("arena       ", f"{arena} ({inspection.arena})"),
+        f"work        {inspection.mac:,} multiplications a picture (MAC)",
+        *_wrapped("memory      ", f"{memory} for activations while it runs (arena): {inspection.arena}"),
         "",
         f"{'':<3} {'tensor':<29} {'dtype':<8} {'shape':<14} scale, zero point",
         *(_row("in", each) for each in inspection.inputs),

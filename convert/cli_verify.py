@@ -30,4 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for check in found.checks:
             print(f"{check.verdict:<5} {check.name:<7} {printable(check.told)}")
+        print("The bundle can be used here." if found.passed else "The bundle must not be used here: see FAIL.")
     return 0 if found.passed else EX_DATA

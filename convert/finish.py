@@ -24,8 +24,10 @@ from convert.graph import op_counts, parameters, read_model
 from convert.pictures.evaluation import Evaluation
 from convert.pictures.representative import Representative
 from convert.progress import Progress
+from convert.quantise.ends import FloatEnd, ends_in_float
 from convert.quantise.repair import Attempt, best
 from convert.quantise.trace import trace
+from convert.report import words
 from convert.report.account import Account, CalibrationFacts, SourceFacts
 from convert.verification import GOLDEN, golden_answers
 from edge import __version__
@@ -55,7 +57,8 @@ def finish(work: Work, target: Path, *, export: str | None, progress: Progress) 
     result = work.judge.result(chosen.content)
     # A file that was not good enough still gets a card, for the report alone.
     speed = latency.compare(work.float_model.tflite, chosen.content)
-    converted = _bundle(work, chosen, result, {"latency": msgspec.to_builtins(speed)})
+    ends = ends_in_float(chosen.content, chosen.step.recipe)
+    converted = _bundle(work, chosen, result, ends, {"latency": msgspec.to_builtins(speed)})
     extra = {mediapipe.FILE: mediapipe.export(converted)} if export and result.passed else {}
     account = Account(
         ok=result.passed,
@@ -66,6 +69,7 @@ def finish(work: Work, target: Path, *, export: str | None, progress: Progress) 
         source=_source(work),
         calibration=_calibration(work),
         recipe=chosen.step.recipe,
+        float_ends=ends,
         gate=result,
         steps=tuple(each.step for each in work.attempts),
         layers=tuple(trace(chosen.reference, chosen.content, work.representative.samples)),
@@ -87,17 +91,20 @@ def finish(work: Work, target: Path, *, export: str | None, progress: Progress) 
     return account
 
 
-def _bundle(work: Work, chosen: Attempt, result: GateResult, measured: dict[str, Any]) -> Bundle:
+def _bundle(
+    work: Work, chosen: Attempt, result: GateResult, ends: tuple[FloatEnd, ...], measured: dict[str, Any]
+) -> Bundle:
     """Model and card. What was measured or is of this day stands where the card's hash does not cover it."""
     model = read_model(work.float_model.tflite, "the float model")
+    caveats = (*work.described.caveats, *words.float_ends(ends))
     made = make_bundle(
-        work.described,
+        msgspec.structs.replace(work.described, caveats=caveats),
         chosen.content,
         recipe=chosen.step.recipe.name,
         recipe_detail=msgspec.to_builtins(chosen.step.recipe),
         calibration=work.representative.calibration(),
         gate=_judged(result),
-        gate_kind=result.kind,
+        gate_kind=result.card_kind,
         parameters=parameters(model),
         mac=sum(op.mac for op in op_counts(model)),
     )
@@ -117,8 +124,9 @@ def _judged(result: GateResult) -> str:
             f"gate: agreement only: {'passed' if result.passed else 'failed'} against the float model on "
             f"{result.pictures} examples ({result.pictures_from}); whether either is right was not measured"
         )
+    verdict = "passed on too few pictures to tell" if result.weak else "passed" if result.passed else "failed"
     return (
-        f"gate: {'passed' if result.passed else 'failed'}: at most {result.max_drop:g} points of {result.metric} lost "
+        f"gate: {verdict}: at most {result.max_drop:g} points of {result.metric} lost "
         f"on {result.pictures} labelled pictures ({result.pictures_from})"
     )
 

@@ -14,13 +14,12 @@ import msgspec
 
 from convert.description import Description, OutputRole, Picture, Vector, read_description
 from convert.errors import ConvertError
+from convert.heads import detection, is_decoded, shapes_of
 from convert.tensors import Tensor, interface, make_interpreter
-from edge.bundle import Decode, Role, Task
+from edge.bundle import Role, Task
 
 _SIDE_MIN_PX = 8
 _PROBABILITY_OPS = frozenset({"SOFTMAX", "LOGISTIC"})
-_POSTPROCESSED: tuple[Role, ...] = ("boxes", "classes", "scores", "count")
-"""The four outputs of TFLite_Detection_PostProcess, in its order."""
 
 
 def describe(
@@ -57,7 +56,7 @@ def complete(described: Description, content: bytes) -> Description:
     if task == "classification":
         described = _classification(described, outputs, content)
     elif task == "detection":
-        described = _detection(described, outputs)
+        described = detection(described, outputs)
     shapes = {each.name: each.shape for each in outputs}
     roles = tuple(msgspec.structs.replace(each, shape=shapes[each.name]) for each in described.outputs)
     return msgspec.structs.replace(described, outputs=roles)
@@ -66,8 +65,8 @@ def complete(described: Description, content: bytes) -> Description:
 def _check_picture(described: Description, picture: Picture, inputs: Sequence[Tensor], task: Task) -> None:
     if not picture.name:
         raise ConvertError(
-            f"expected a picture input [1, height, width, 3] for {task}, got {_shapes(inputs)}: convert with channels "
-            'last, or describe it as task = "tensors"'
+            f"expected a picture input [1, height, width, 3] for {task}, got {shapes_of(inputs)}: convert with "
+            'channels last, or describe it as task = "tensors"'
         )
     if not described.labels:
         raise ConvertError(f"expected labels for {task}, got none: --labels FILE, or labels in --describe TOML")
@@ -133,7 +132,7 @@ def _vectors(described: Description, inputs: Sequence[Tensor]) -> tuple[Vector, 
 def _task(described: Description, outputs: Sequence[Tensor]) -> Task:
     roles = {each.role for each in described.outputs}
     shapes = [each.shape for each in outputs]
-    if described.decode is not None or roles & {"log_distances", "anchor_offsets", "boxes"} or _decoded(shapes):
+    if described.decode is not None or roles & {"log_distances", "anchor_offsets", "boxes"} or is_decoded(shapes):
         return "detection"
     if "class_probabilities" in roles or _class_outputs(described, outputs):
         return "classification"
@@ -149,7 +148,7 @@ def _refuse_labels(described: Description, outputs: Sequence[Tensor]) -> None:
             "probability it is"
         )
     raise ConvertError(
-        f"expected labels that match an output, got {len(described.labels)} labels and outputs {_shapes(outputs)}: "
+        f"expected labels that match an output, got {len(described.labels)} labels and outputs {shapes_of(outputs)}: "
         "one label for each value of the last axis, in its order; a detector also needs [decode] in --describe TOML"
     )
 
@@ -179,55 +178,3 @@ def _made_by(content: bytes, output: str) -> str:
     index = next(each["index"] for each in interpreter.get_output_details() if each["name"] == output)
     ops = interpreter._get_ops_details()
     return next((str(each["op_name"]) for each in reversed(ops) if index in each["outputs"]), "")
-
-
-def _decoded(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether these are boxes (1, n, 4), classes (1, n), scores (1, n) and a count (1,)."""
-    if len(shapes) != 4 or len(shapes[0]) != 3:
-        return False
-    rows = shapes[0][1]
-    return list(shapes) == [(1, rows, 4), (1, rows), (1, rows), (1,)]
-
-
-def _detection(described: Description, outputs: Sequence[Tensor]) -> Description:
-    decode = described.decode
-    if decode is None and _decoded([each.shape for each in outputs]):
-        decode = Decode(kind="boxes")
-    if decode is None:
-        raise ConvertError(
-            f"expected how boxes are decoded from {_shapes(outputs)}: [decode] with kind distances, anchors or boxes "
-            "in --describe TOML"
-        )
-    roles = described.outputs or tuple(_roles(described, decode, outputs))
-    if decode.kind == "distances":
-        side_px = described.input.shape[1]
-        rows = {each.name: each.shape[1] for each in outputs if len(each.shape) == 4}
-        roles = tuple(
-            msgspec.structs.replace(each, stride=each.stride or round(side_px / rows.get(each.name, side_px)))
-            for each in roles
-        )
-    return msgspec.structs.replace(described, decode=decode, outputs=roles)
-
-
-def _roles(described: Description, decode: Decode, outputs: Sequence[Tensor]) -> list[OutputRole]:
-    if decode.kind == "boxes":
-        if not _decoded([each.shape for each in outputs]):
-            raise ConvertError(
-                f"expected boxes (1, n, 4), classes (1, n), scores (1, n), count (1), got {_shapes(outputs)}: list "
-                "[[outputs]] with their roles"
-            )
-        return [OutputRole(each.name, role) for each, role in zip(outputs, _POSTPROCESSED, strict=True)]
-    count = len(described.labels)
-    geometry: Role = "log_distances" if decode.kind == "distances" else "anchor_offsets"
-    sides = [each.shape[-1] if each.shape else 0 for each in outputs]
-    if count == 4 or sides.count(count) != sides.count(4) or not sides.count(4):
-        raise ConvertError(
-            f"expected as many outputs of {count} labels as of 4 {geometry}, got {_shapes(outputs)}: check the "
-            "labels, or list [[outputs]] with their roles"
-        )
-    by_side: dict[int, Role] = {count: "class_logits", 4: geometry}
-    return [OutputRole(each.name, by_side[side]) for each, side in zip(outputs, sides, strict=True) if side in by_side]
-
-
-def _shapes(tensors: Sequence[Tensor]) -> str:
-    return ", ".join(f"{each.name} {list(each.shape)}" for each in tensors)

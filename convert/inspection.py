@@ -12,11 +12,12 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 
+from convert.arena import arena
 from convert.errors import ConvertError
 from convert.floatmodel import Kind
-from convert.graph import OpCount, activations, dtype_of, op_counts, parameters, read_model, shape_of, text
+from convert.graph import OpCount, dtype_of, op_counts, parameters, read_model, shape_of, text
 from convert.sources.kind import detect_kind
-from convert.tensors import Tensor, make_interpreter
+from convert.tensors import Tensor
 from edge import bundle
 from edge.bundle import MODEL_FILE, DType
 from edge.config import Detect, Inference
@@ -45,7 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """One .tflite. arena_bytes is None where it is not known; `arena` says what it is, or why not."""
+    """One .tflite. arena_bytes: of its activations, None where not known; `arena` says how, or why not."""
 
     file: str
     bundle: str | None
@@ -80,7 +81,7 @@ def inspect(path: Path) -> Inspection:
         if in_bundle
         else [*_picture(inputs, model), *_dtypes(inputs, outputs), *_engine_refuses(content, ops)]
     )
-    arena_bytes, arena = _arena(content, model)
+    memory = arena(content, model)
     return Inspection(
         file=str(file),
         bundle=str(path) if in_bundle else None,
@@ -92,8 +93,8 @@ def inspect(path: Path) -> Inspection:
         ops=ops,
         mac=sum(op.mac for op in ops),
         parameters=parameters(model),
-        arena_bytes=arena_bytes,
-        arena=arena,
+        arena_bytes=memory.bytes,
+        arena=memory.told,
         runtime=Verdict(not reasons, tuple(reasons), () if reasons else _notes(ops, inputs, in_bundle=in_bundle)),
     )
 
@@ -201,22 +202,6 @@ def _engine_refuses(content: bytes, ops: tuple[OpCount, ...]) -> list[str]:
             return [f"it needs {unknown}, a custom op that LiteRT does not have: replace the layer that makes it"]
         return [f"LiteRT refuses it ({' '.join(str(error).split())}): convert the model again"]
     return []
-
-
-def _arena(content: bytes, model: Any) -> tuple[int | None, str]:
-    """From the lowest to the highest address of the activations, which the planner puts into one block."""
-    try:
-        interpreter = make_interpreter(content)
-        tensors = [interpreter.tensor(index)() for index in activations(model)]
-    except ConvertError:
-        return None, "LiteRT does not load it"
-    except ValueError:
-        return None, "some shapes are known only when it runs"
-    first = min(each.ctypes.data for each in tensors)
-    span = max(each.ctypes.data + each.nbytes for each in tensors) - first
-    if span > sum(each.nbytes for each in tensors):
-        return None, "LiteRT does not lay its activations out in one block"
-    return span, "activations as LiteRT's planner lays them out; a delegate such as XNNPACK plans its own"
 
 
 def _notes(ops: tuple[OpCount, ...], inputs: tuple[Tensor, ...], *, in_bundle: bool) -> tuple[str, ...]:

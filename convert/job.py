@@ -6,7 +6,7 @@ Nothing is written before the gate has spoken: a bundle where it passed, and onl
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from convert.finish import Work, finish
 from convert.floatmodel import FloatModel
 from convert.gate import MAX_DROP_POINTS, Gate
 from convert.gate.judge import AGREEMENT_LIMIT, Judge
+from convert.gate.soundness import check_float
 from convert.inferred import complete
 from convert.pictures.evaluation import Evaluation, read_evaluation
 from convert.pictures.representative import Representative, read_representative
@@ -52,19 +53,29 @@ class Order:
 def convert(order: Order, progress: Progress) -> Account:
     """The whole of it. A gate that fails is an account that says so; everything else that goes wrong is raised."""
     try:
-        package.check_target(order.out)
+        package.check_target(order.out, room_bytes=_size(order.source))
         _check_paths(order)
         asked = read_description(order.describe, order.labels, order.input_range)
         progress.stage("load")
         float_model = sources.load(order.source, description=asked)
         described = _named(complete(asked, float_model.tflite), order)
         _check_export(described, order)
+        unlabelled = _unlabelled(asked, described)
+        for line in unlabelled:
+            progress.note(f"  {line}")
         progress.stage("calibrate")
         evaluation, representative = _read_pictures(order, described)
+        float_model = replace(float_model, notes=(*float_model.notes, *unlabelled))
         work = _quantised(order, described, float_model, evaluation, representative, progress)
         return finish(work, order.out, export=order.export, progress=progress)
     finally:
         progress.end()
+
+
+def _size(source: Path) -> int:
+    """Bytes of the source. The bundle is mostly a quarter of it; with report and variant it stays below."""
+    files = source.rglob("*") if source.is_dir() else [source]
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def _check_paths(order: Order) -> None:
@@ -84,6 +95,16 @@ def _named(described: Description, order: Order) -> Description:
     """The bundle's folder gives the name where the description does not."""
     given = described.name != Description().name
     return described if given else msgspec.structs.replace(described, name=order.out.absolute().name[:80])
+
+
+def _unlabelled(asked: Description, described: Description) -> list[str]:
+    """A line where nobody said what the model is for, so that it is taken for a box of tensors."""
+    if described.task != "tensors" or asked.task == "tensors":
+        return []
+    return [
+        "no labels were given, so what the outputs mean is not known, and both models are only compared tensor by "
+        'tensor: for a classifier give --labels FILE, for a detector --describe TOML; or say task = "tensors" there'
+    ]
 
 
 def _check_export(described: Description, order: Order) -> None:
@@ -116,6 +137,7 @@ def _quantised(
     progress.stage("evaluate")
     threads = _threads()
     float_bundle = make_bundle(described, float_model.tflite)
+    check_float(float_bundle, evaluation, threads)
     gate = Gate(described, float_bundle, evaluation, max_drop=order.max_drop, threads=threads, seed=order.seed)
     attempts: list[Attempt] = []
     judge = Judge(gate, described, lambda: None if attempts else progress.stage("evaluate"))

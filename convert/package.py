@@ -7,6 +7,7 @@ Everything is written into a hidden folder beside the target, read back as the r
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -20,15 +21,42 @@ from edge.errors import StoreError, UsageError
 
 LABELS_FILE = "labels.txt"
 REPORT_FILE = "report.html"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def check_target(target: Path) -> None:
-    """Raise UsageError where the bundle's folder exists already or cannot be made. Before hours of work, not after."""
+def check_target(target: Path, *, room_bytes: int = 0) -> None:
+    """Before minutes of work, not after: can the bundle's folder be made, and is there so much room for it?
+
+    A folder and a file of that size are made beside the target, and removed: rights, quotas, a read-only or a full file
+    system each speak up there alone. Raises UsageError where the target exists or its place is none, StoreError where
+    there is no room.
+    """
     if os.path.lexists(target):
         raise UsageError(f"expected a folder that does not exist yet for --out, got {target}: name another, or move it")
     above = next(each for each in target.absolute().parents if os.path.lexists(each))
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"expected --out in a folder that this user can write to, got {above}: name another")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}."[:64], dir=above))
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _no_room(target, room_bytes, error) from error
+        raise UsageError(
+            f"expected --out in a folder that this user can write to, got {above} ({error.strerror}): name another"
+        ) from error
+    try:
+        with (folder / "room").open("wb") as file:
+            if room_bytes:
+                os.posix_fallocate(file.fileno(), 0, room_bytes)
+    except OSError as error:
+        raise _no_room(target, room_bytes, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _no_room(target: Path, room_bytes: int, error: OSError) -> StoreError:
+    return StoreError(
+        f"expected room for about {room_bytes / 1e6:.1f} MB at {target}; {error.strerror}: make space, or name another "
+        "--out"
+    )
 
 
 def report_beside(target: Path) -> Path:

@@ -102,7 +102,9 @@ def _card(loaded: Bundle, inference: Inference) -> Check:
 def _gate(loaded: Bundle) -> Check:
     card = loaded.card
     if not card.gate.strip():
-        return Check("gate", "FAIL", "expected the card to say how the model was judged; convert the model again")
+        return Check(
+            "gate", "FAIL", "expected the card to say how the model was judged, got nothing: convert the model again"
+        )
     return Check("gate", "ok" if card.gate_kind == "task" else "warn", card.gate)
 
 
@@ -129,7 +131,7 @@ def _golden(loaded: Bundle, inference: Inference) -> Check:
     except (ValueError, TypeError) as error:
         return Check("golden", "FAIL", f"expected answers to the drawn picture in the card; {error}")
     if found.same_bytes:
-        return Check("golden", "ok", f"{found.engine} answers to the drawn picture as at conversion, byte for byte")
+        return Check("golden", "ok", f"{found.engine} answers a drawn picture as at conversion, byte for byte")
     distance = f"{found.mean_steps:.1f} quantisation steps on average, {found.largest_steps:.0f} at most"
     if found.mean_steps <= CLOSE_MEAN_STEPS:
         return Check("golden", "warn", f"{found.engine} differs from {before.engine} at conversion by {distance}")

@@ -21,7 +21,7 @@ from edge.camera.base import open_camera
 from edge.clock import Clock, SystemClock
 from edge.config import Config, Detect
 from edge.detect import Detector
-from edge.errors import DermedgeError, StoreError, WireError
+from edge.errors import CameraError, DermedgeError, StoreError, WireError
 from edge.findings import FindingMaker
 from edge.frame import Frame
 from edge.mailbox import Mailbox
@@ -43,6 +43,7 @@ BACKLOG_EVERY_S = 1.0
 MOTION_FRAMES = 3
 """Frames this many intervals apart still tell a hand that moves; more, and between them it may have been anywhere."""
 UNJUDGED = {
+    "task_weak": "the model {} {} was judged on too few pictures to tell what conversion cost it; its card says: {}",
     "agreement": "the model {} {} was only compared with its float form, on no known answers; its card says: {}",
     "none": "nobody has judged what conversion left of the model {} {}; its card says: {}",
 }
@@ -75,6 +76,7 @@ class App:
 
     def __init__(self, config: Config, clock: Clock, trace: Trace | None = None) -> None:
         self._clock = clock
+        self._source = config.camera.source
         self._delivered = False
         self._counted = (0, 0)
         self._counted_ns = -int(BACKLOG_EVERY_S * 1e9)
@@ -165,16 +167,23 @@ class App:
                 self._look(stop, frames, duration_s)
             except DermedgeError as error:
                 failure = error
+            problem = self.watchdog.state.problem
             self.watchdog.stop()
             try:
                 self._close_encounter(failed=failure is not None)
             except WireError as error:
                 failure = failure or error
             self._deliver_rest(DRAIN_S)
-            failure = failure or self.watchdog.failure
+            failure = failure or self.watchdog.failure or self._unseen(problem)
             if failure is not None:
                 raise failure
             return self._summary()
+
+    def _unseen(self, problem: str) -> CameraError | None:
+        """Whoever asked for pictures and got none must hear of it, also where the run ended in time."""
+        if self.pipeline.statistics.frames or not problem:
+            return None
+        return CameraError(f"expected pictures from {self._source}, got none in the whole run: {problem}")
 
     def _look(self, stop: threading.Event, frames: int | None, duration_s: float | None) -> None:
         end_ns = None if duration_s is None else self._clock.monotonic_ns() + int(duration_s * 1e9)

@@ -8,13 +8,13 @@ room for that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import apsw
 import msgspec
 
-from edge import events, failpoints, outbox_rows, wire
+from edge import events, failpoints, outbox_rows, referrals, wire
 from edge.ballast import Ballast
 from edge.chain import Chain, Link
 from edge.clock import Clock
@@ -27,6 +27,8 @@ from edge.voids import Voids, largest_rendition
 RESERVED_PAGES = 16
 """Beyond the quota, for marks and commands: an acknowledgement must be taken by a full outbox too."""
 NO_FACTS: Mapping[str, str] = {}
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -93,12 +95,46 @@ class Appender:
                 if self._free_oldest():
                     continue
                 if not self._give_up(over_bytes):
+                    self._put_ballast_back()
                     raise
                 has_given_up = True
+
+    def with_room(self, change: Callable[[], T]) -> T:
+        """A transaction that is no append, such as a mark, again with room where it found none. Raises StoreError.
+
+        Room is the ballast on a full disk, which is put back, and what the hub has acknowledged.
+        """
+        try:
+            return change()
+        except StoreError as error:
+            is_disk_full = self._ballast.disk_is_full()
+            if not is_disk_full and not isinstance(error, OutboxFullError):
+                raise
+        try:
+            if is_disk_full:
+                self.empty_log()
+            while True:
+                try:
+                    return change()
+                except OutboxFullError:
+                    if not self._free_oldest():
+                        raise
+        finally:
+            if is_disk_full:
+                self._put_ballast_back()
 
     def empty_log(self) -> None:
         """The disk is full: give it the ballast, and bring SQLite's log, which grows with every commit, to nothing."""
         self._ballast.release()
+        self._truncate_log()
+
+    def _put_ballast_back(self) -> None:
+        """What was written stands in the log, which goes to nothing first."""
+        if self._ballast.is_missing:
+            self._truncate_log()
+            self._ballast.put_back()
+
+    def _truncate_log(self) -> None:
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.Error as error:
@@ -176,6 +212,8 @@ class Appender:
             if mac is not None and self._is_withdrawn(mac):
                 mac = None
                 withdrawn.append(link.seq)
+            elif mac is not None and isinstance(body, events.ReferralRequest):
+                referrals.ask(self._connection, body, mac)
             outbox_rows.insert(self._connection, link, priority, now, mac, number)
             links.append(link)
             seq, previous = link.seq, link.ciphertext_sha256

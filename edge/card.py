@@ -22,8 +22,9 @@ LabelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$(?!\n)")]
 DType = Literal["int8", "uint8", "int16", "float32"]
 Task = Literal["detection", "classification", "tensors"]
 """tensors: the runtime knows no use of it; the converter only compares it with its source."""
-GateKind = Literal["task", "agreement", "none"]
-"""What was proved before the bundle was written: the task's metric, agreement with the float model, or nothing."""
+GateKind = Literal["task", "task_weak", "agreement", "none"]
+"""What was shown before the bundle was written: the task's metric, the same on pictures too few to tell, agreement with
+the float model, or nothing."""
 Role = Literal[
     "class_logits",
     "class_probabilities",
@@ -124,6 +125,7 @@ class Anchors(_Part, frozen=True):
 
 class Decode(_Part, frozen=True):
     """kind "distances": per cell, exp(v) * stride from the cell's centre to left, top, right, bottom.
+    Cells lie in a map (1, rows, columns, values), or in its rows one after the other, (1, cells, values).
 
     kind "anchors": offsets to `anchors`. kind "boxes": the model has decoded and suppressed already; `boxes` holds
     y_min, x_min, y_max, x_max as fractions of the input's sides, `scores` probabilities, `classes` indices, and only

@@ -79,9 +79,9 @@ def _acknowledge(owner: Identity, path: Path, config: Config, file: Path) -> int
     from edge.clock import SystemClock
     from edge.exporting import acknowledge
     from edge.outbox import Outbox, open_database
-    from edge.provisioned import LOCK_SUFFIX, hold
+    from edge.provisioned import hold
 
-    with hold(path.with_name(path.name + LOCK_SUFFIX)):
+    with hold(path):
         outbox = Outbox(open_database(path), owner, SystemClock(), config.outbox)
         try:
             marked = acknowledge(outbox, owner, file)

@@ -1,23 +1,27 @@
 """What the hub tells this device to do: verified, opened, done once and in order, and answered.
 
 Commands have an epoch and a seq, as events have; one is done when it is the next of its epoch, and what comes too early
-is left, because the hub sends it again. Each is recorded with its sealed response, whatever the outcome; the same
-command again is answered by the same bytes. One that cannot be verified or opened is not answered: an answer would tell
-a forger something.
+is left, because the hub sends it again. Each is done and recorded with its sealed response in one transaction, whatever
+the outcome; the same command again is answered by the same bytes. One that cannot be verified or opened is not
+answered: an answer would tell a forger something.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, Literal, NamedTuple
 
-from edge import events, failpoints, wire
-from edge.chain import Chain
+import apsw
+
+from edge import events, failpoints, recalls, referrals, wire
+from edge.chain import Chain, Link
 from edge.clock import Clock
+from edge.device_secret import DeviceSecret
 from edge.errors import SealError, WireError
 from edge.identity import Identity
 from edge.outbox import Outbox
-from edge.outbox_database import fact, last_seq, put_fact, transaction
+from edge.outbox_database import fact, last_seq
 from edge.outbox_rows import first_unacknowledged
 from edge.repeats import Repeats
 from edge.sealing import sha256, unseal, verify
@@ -41,9 +45,12 @@ class Commands:
         self._identity = identity
         self._clock = clock
         self._repeats = Repeats(_log, clock)
-        with outbox.opened() as database:
-            epoch = fact(database, "response_epoch")
+        self._secret = DeviceSecret(identity.sealing_key)
+        # A chain of its own for each start. Kept in the file it would go back with a file that was put back, and the
+        # hub, which takes no response twice, would take what such a device says for a replay.
+        epoch = os.urandom(16).hex()
         self._chain = Chain("response", identity.device, epoch, identity.hub.recipients, identity.signing_key)
+        self._said = 0, wire.FIRST_PREVIOUS
 
     def take(self, message: bytes) -> bytes | None:
         """The sealed response to a command's bytes; None where it is none of ours, or too early. Raises StoreError."""
@@ -68,16 +75,14 @@ class Commands:
         if header.seq > done_to + 1:
             _log.info("command %d came before command %d; the hub sends both again", header.seq, done_to + 1)
             return None
-        # A hub that was set back seals under a new epoch what it does not know to be done.
-        done = _Done(known[0][2], "it was done before, under another number") if known else self._do(text)
-        failpoints.hit("commands.before_record")
-        answer = self._respond(header, done, digest)
+        link = self._outbox.change(lambda database: self._deal(database, header, text, digest, known))
+        self._said = link.seq, link.ciphertext_sha256
         failpoints.hit("commands.after_record")
-        return answer
+        return link.message
 
     def resume(self) -> bytes:
-        """Sealed: where this device stands, for the hub to go on from. Raises StoreError."""
-        with self._outbox.opened() as database, transaction(database):
+        """Sealed: where this device stands, for the hub to go on from. It writes nothing. Raises StoreError."""
+        with self._outbox.opened() as database:
             query = "SELECT epoch, seq, message_sha256 FROM commands ORDER BY number DESC LIMIT 1"
             command_epoch, command_seq, command_sha256 = database.execute(query).fetchone() or (None, 0, None)
             last, first_pending = last_seq(database), first_unacknowledged(database)
@@ -89,8 +94,11 @@ class Commands:
                 epoch=self._outbox.epoch,
                 last_seq=last,
                 acknowledged_to=last if first_pending is None else first_pending - 1,
+                generation=int(fact(database, "generation")),
             )
-            return self._seal(body)
+        link = self._link(body)
+        self._said = link.seq, link.ciphertext_sha256
+        return link.message
 
     def _open(self, message: bytes) -> tuple[wire.Header, bytes]:
         envelope, header = wire.decode_sealed(message)
@@ -101,38 +109,50 @@ class Commands:
         verify(envelope, self._identity.hub.signer)
         return header, unseal(envelope, header, self._identity.sealing_key)
 
-    def _do(self, text: bytes) -> _Done:
-        """Before it is recorded: each of these does no more when done twice than when done once."""
+    def _deal(
+        self, database: apsw.Connection, header: wire.Header, text: bytes, message_sha256: str, known: list[Any]
+    ) -> Link:
+        """The command's effect, its record and its answer, in one transaction: none is ever there without the others.
+
+        known: what was recorded under this id before, by a hub that was set back and does not know it to be done.
+        """
+        if known:
+            done = _Done(known[0][2], "it was done before, under another number")
+        else:
+            done = self._do(database, header.event_id, text)
+        failpoints.hit("commands.before_record")
+        now = self._clock.now()
+        body = events.CommandApplied(at=now, command_id=header.event_id, seq=header.seq, **done._asdict())
+        link = self._link(body)
+        row = (header.event_id, header.epoch, header.seq, message_sha256, done.outcome, link.message, now.isoformat())
+        database.execute("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
+        return link
+
+    def _do(self, database: apsw.Connection, command_id: str, text: bytes) -> _Done:
         try:
             body: events.CommandBody = wire.decode(text, events.CommandBody)
         except WireError as error:
             # From a newer hub. Not to answer would hold up all that come after it.
             self._repeats.tell(logging.ERROR, "unknown", "a command of the hub is not understood: %s", error)
             return _Done("refused", "this version does not know such a command")
-        if isinstance(body, events.Tombstone):
-            return _Done("applied", f"{self._outbox.withdraw(body.participant)} events became voids")
-        if isinstance(body, events.ResendFrom):
-            if body.epoch != self._outbox.epoch:
-                return _Done("refused", "this outbox has another epoch")
-            changed, lacking = self._outbox.unacknowledge_from(body.seq, body.generation)
-            return _Done("applied", f"{changed} events go again", lacking)
-        return _Done("applied")
+        match body:
+            case events.Tombstone():
+                return _Done("applied", f"{self._outbox.withdraw(body.participant)} events became voids")
+            case events.ResendFrom():
+                if body.epoch != self._outbox.epoch:
+                    return _Done("refused", "this outbox has another epoch")
+                changed, lacking = self._outbox.unacknowledge_from(body.seq, body.generation)
+                return _Done("applied", f"{changed} events go again", lacking)
+            case events.ReferralReply():
+                if referrals.take(database, self._secret, command_id, body, self._clock.now()):
+                    return _Done("applied")
+                return _Done("refused", "this device did not ask for such a referral, or has erased it")
+            case events.ReferralOpened() | events.PictureRequest():
+                if recalls.take(database, self._secret, command_id, body, self._clock.now()):
+                    return _Done("applied")
+                return _Done("refused", "this participant has withdrawn")
 
-    def _respond(self, header: wire.Header, done: _Done, message_sha256: str) -> bytes:
-        """The sealed response, recorded with the command."""
-        now = self._clock.now()
-        body = events.CommandApplied(at=now, command_id=header.event_id, seq=header.seq, **done._asdict())
-        with self._outbox.opened() as database, transaction(database):
-            response = self._seal(body)
-            row = (header.event_id, header.epoch, header.seq, message_sha256, done.outcome, response, now.isoformat())
-            database.execute("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
-        return response
-
-    def _seal(self, body: events.ResponseBody) -> bytes:
-        """The next message of the responses' own chain; within a transaction."""
-        with self._outbox.opened() as database:
-            seq = int(fact(database, "last_response_seq")) + 1
-            link = self._chain.link(seq, fact(database, "last_response_hash"), body, "live", body.at)
-            put_fact(database, "last_response_seq", str(seq))
-            put_fact(database, "last_response_hash", link.ciphertext_sha256)
-        return link.message
+    def _link(self, body: events.ResponseBody) -> Link:
+        """The next message of the responses' chain; it counts once it is known to be told."""
+        seq, previous = self._said
+        return self._chain.link(seq + 1, previous, body, "live", body.at)

@@ -37,13 +37,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every section: frozen, and a misspelt key is an error."""
 
 
+RATE_HZ_MAX = 1000.0
+"""No camera gives more; and a period must stay a number of nanoseconds that can be waited for."""
+
+
 class Camera(Settings, frozen=True):
     """source: "v4l2:/dev/video0", "replay:PATH", "phantom" or "package.module:Class"."""
 
     source: str = "v4l2:/dev/video0"
     width_px: Count = 1280
     height_px: Count = 720
-    rate_hz: Positive = 15.0
+    rate_hz: Annotated[float, Meta(ge=0.01, le=RATE_HZ_MAX)] = 15.0
     stale_after_ms: Count = 3000
 
 

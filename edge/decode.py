@@ -212,7 +212,7 @@ def _levels(bundle: Bundle, decode: Decode, calibration: LabelCalibration) -> li
     levels = []
     for score in scores:
         box = next((each for each in geometry if each.stride == score.stride), geometry[0])
-        base = _cells(score) if decode.anchors is None else anchor_grid(decode.anchors, card)
+        base = cell_grid(score, card) if decode.anchors is None else anchor_grid(decode.anchors, card)
         for spec, values in ((score, len(card.labels)), (box, 4)):
             if spec.channels is None:
                 fits = int(np.prod(spec.shape)) == len(base) * values
@@ -229,8 +229,13 @@ def _levels(bundle: Bundle, decode: Decode, calibration: LabelCalibration) -> li
     return levels
 
 
-def _cells(spec: Output) -> Floats:
-    _, rows, columns, _ = spec.shape
+def cell_grid(spec: Output, card: Card) -> Floats:
+    """(cells, 4) centre x, centre y, side, side in input pixels, row by row.
+
+    Of a map (1, rows, columns, values); of one that was flattened, as many cells of its stride as cover the picture.
+    """
+    _, height, width, _ = card.picture_input.shape
+    rows, columns = spec.shape[1:3] if len(spec.shape) == 4 else (-(-height // spec.stride), -(-width // spec.stride))
     y, x = np.mgrid[0:rows, 0:columns] + 0.5
     side = np.ones(x.size)
     return np.stack([x.ravel(), y.ravel(), side, side], axis=1).astype(np.float32) * np.float32(spec.stride)

@@ -301,7 +301,8 @@ class Resume(Body, frozen=True, kw_only=True, tag="resume"):
 
     command_epoch, command_seq, command_sha256 (over the whole message): of the last command that was dealt with; null,
     0 and null for none. last_seq: of its events. acknowledged_to: the hub has acknowledged every event up to this one;
-    what it lacks of them it has lost.
+    what it lacks of them it has lost. generation: the highest that this device has seen, of an acknowledgement or a
+    ResendFrom; 0 before the first. A hub whose own is lower must go above it, or it is not believed.
     """
 
     command_epoch: Epoch | None
@@ -310,6 +311,7 @@ class Resume(Body, frozen=True, kw_only=True, tag="resume"):
     epoch: Epoch
     last_seq: Count
     acknowledged_to: Count
+    generation: Count
 
 
 ResponseBody = CommandApplied | Resume

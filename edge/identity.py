@@ -20,6 +20,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from edge.durable import make_folder, sync_folder
 from edge.errors import ConfigError, StoreError
 from edge.sealing import DeviceKeys, HubKeys
 
@@ -81,7 +82,7 @@ def create(directory: Path, site: str, device: str, hub_keys: Path) -> Path:
         sign_key=identity.signing_key.private_bytes_raw(),
     )
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(directory, mode=0o700)
         with ExitStack() as undoing:
             for name, keys, mode in (
                 (PRIVATE_FILE, private, 0o600),
@@ -89,6 +90,7 @@ def create(directory: Path, site: str, device: str, hub_keys: Path) -> Path:
                 (PUBLIC_FILE, public, 0o644),
             ):
                 _write(directory / name, msgspec.json.encode(keys), mode, undoing)
+            sync_folder(directory)
             undoing.pop_all()
     except FileExistsError as error:
         raise ConfigError(

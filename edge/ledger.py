@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge.durable import make_folder, sync_folder
 from edge.errors import StoreError
 
 
@@ -62,9 +63,12 @@ class Ledger:
         self.path = path
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
+            is_new = not path.exists()
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             self._drop_unfinished_line()
+            if is_new:
+                sync_folder(path.parent)
         except OSError as error:
             raise StoreError(f"expected a ledger that can be written at {path}; {error}") from error
 

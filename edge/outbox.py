@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import msgspec
 
-from edge import ballast, config, events, failpoints, outbox_rows, wire
+from edge import ballast, config, events, failpoints, outbox_rows, recalls, referrals, wire
 from edge.appending import NO_FACTS, Appender, Rendition
 from edge.chain import Chain, Link
 from edge.clock import Clock
@@ -36,6 +37,7 @@ from edge.outbox_database import (
     open_database,
     prepare,
     put_fact,
+    raise_generation,
     status_of,
     transaction,
 )
@@ -43,6 +45,8 @@ from edge.outbox_rows import Row
 from edge.repeats import Repeats
 
 __all__ = ["MAX_BYTES_MIN", "Outbox", "OutboxStatus", "Row", "open_database"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -148,17 +152,19 @@ class Outbox:
             if not self.takes(acknowledgement):
                 return 0
             try:
-                marked = self._mark(acknowledgement)
+                marked = self.change(lambda database: self._mark(database, acknowledgement, must_drop=False))
             except StoreError as error:
                 if not isinstance(error, OutboxFullError) and not self._ballast.disk_is_full():
                     raise
                 # Even the reserve is used up, or the disk: these are the rows to free.
-                if self._ballast.disk_is_full():
-                    self._appender.empty_log()
-                marked = self._mark(acknowledgement, must_drop=True)
+                marked = self.change(lambda database: self._mark(database, acknowledgement, must_drop=True))
             if marked:
                 self._full = False
-        return marked
+        for receipt in marked:
+            if receipt.outcome == "quarantined":
+                text = "the hub has put event %s (seq %d) into quarantine: the hub's page says why"
+                self._repeats.tell(logging.ERROR, "quarantined", text, receipt.event_id, receipt.seq)
+        return len(marked)
 
     def unacknowledge_from(self, seq: int, generation: int) -> tuple[int, tuple[tuple[int, int], ...]]:
         """The hub lacks events: send again what is still here from `seq` on. Raises StoreError.
@@ -166,12 +172,15 @@ class Outbox:
         How many rows that are, and the ranges of those that are not here any more. No acknowledgement of a lower
         generation marks anything from now on.
         """
-        with self.opened() as database, transaction(database):
+
+        def unmark(database: apsw.Connection) -> tuple[int, tuple[tuple[int, int], ...]]:
             changed = outbox_rows.unmark_from(database, seq)
-            put_fact(database, "generation", str(max(generation, int(fact(database, "generation")))))
-            lacking = outbox_rows.lacking(database, seq)
+            raise_generation(database, generation)
+            return changed, outbox_rows.lacking(database, seq)
+
+        done = self.change(unmark)
         self._call(self._rewound)
-        return changed, lacking
+        return done
 
     def withdraw(self, participant: str) -> int:
         """A consent was withdrawn: nothing about this participant is kept or sent any more; how many rows it was.
@@ -179,11 +188,26 @@ class Outbox:
         Raises StoreError.
         """
         mac = self._secret.mac(participant)
-        with self.opened() as database, transaction(database):
+
+        def erase(database: apsw.Connection) -> int:
             database.execute("INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (mac, self._clock.now().isoformat()))
-            changed = self._appender.voids.of_participant(database, mac)
+            referrals.erase(database, mac)
+            recalls.erase(database, mac)
+            return self._appender.voids.of_participant(database, mac)
+
+        changed = self.change(erase)
         self._call(self._rewound)
         return changed
+
+    def change(self, act: Callable[[apsw.Connection], T]) -> T:
+        """One transaction, again with room where there was none: `act` may run twice. Raises StoreError.
+
+        Within another change it is a part of that one.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                return act(self._connection)
+            return self._appender.with_room(lambda: self._change_once(act))
 
     def reconcile(self) -> bool:
         """Once a UTC day tell the hub what was committed since it was last told; whether that was now.
@@ -194,14 +218,14 @@ class Outbox:
         with self._lock:
             with self.opened() as database:
                 reconciled_on = fact(database, "reconciled_on")
-                if reconciled_on == today:
-                    return False
                 first, last = int(fact(database, "reconciled_to")) + 1, last_seq(database)
                 last_hash = fact(database, "last_hash")
-                # The first day has just begun; or nothing came but the last reconciliation itself.
-                if not reconciled_on or last <= first:
-                    put_fact(database, "reconciled_on", today)
-                    return False
+            if reconciled_on == today:
+                return False
+            # The first day has just begun; or nothing came but the last reconciliation itself.
+            if not reconciled_on or last <= first:
+                self.change(lambda database: put_fact(database, "reconciled_on", today))
+                return False
             body = events.Reconcile(at=self._clock.now(), first_seq=first, last_seq=last, last_hash=last_hash)
             self._append([body], "live", facts={"reconciled_to": str(last), "reconciled_on": today})
         return True
@@ -251,20 +275,22 @@ class Outbox:
             self._call(self._rewound)
         return links
 
-    def _mark(self, acknowledgement: wire.Acknowledgement, *, must_drop: bool = False) -> int:
-        receipts = acknowledgement.receipts
+    def _change_once(self, act: Callable[[apsw.Connection], T]) -> T:
         with self.opened() as database, transaction(database):
-            if must_drop:
-                marked = outbox_rows.drop(database, receipts)
-            else:
-                marked = outbox_rows.mark(database, receipts, self._clock.now())
-            if acknowledgement.backed_up_to is not None:
-                put_fact(database, "backed_up_to", str(acknowledgement.backed_up_to))
-        for receipt in marked:
-            if receipt.outcome == "quarantined":
-                text = "the hub has put event %s (seq %d) into quarantine: the hub's page says why"
-                self._repeats.tell(logging.ERROR, "quarantined", text, receipt.event_id, receipt.seq)
-        return len(marked)
+            return act(database)
+
+    def _mark(
+        self, database: apsw.Connection, acknowledgement: wire.Acknowledgement, *, must_drop: bool
+    ) -> list[wire.Receipt]:
+        receipts = acknowledgement.receipts
+        if must_drop:
+            marked = outbox_rows.drop(database, receipts)
+        else:
+            marked = outbox_rows.mark(database, receipts, self._clock.now())
+        raise_generation(database, acknowledgement.generation)
+        if acknowledgement.backed_up_to is not None:
+            put_fact(database, "backed_up_to", str(acknowledgement.backed_up_to))
+        return marked
 
     @staticmethod
     def _call(listeners: Sequence[Callable[[], None]]) -> None:

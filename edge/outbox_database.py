@@ -1,10 +1,6 @@
-"""The outbox's file: SQLite through apsw, its tables, and its errors in our words.
+"""The outbox's file: SQLite through apsw, opened and claimed, its facts, and its errors in our words.
 
-One file holds events (sealed), what was answered to commands (sealed) and a few facts about itself. WAL with
-synchronous=FULL: a commit is on the disk before it returns. Of an event, `message_sha256` is over the message as it
-travels, the event or the void in its place (`void_reason`), and is what an acknowledgement names; `ciphertext_sha256`
-is what the next event's prev_hash must be. `acknowledged_at` and `acknowledged_outcome` are null until the hub has it.
-`participant_mac` says whom it is about, to this device alone; `rendition` which picture it is a part of.
+WAL with synchronous=FULL: a commit is on the disk before it returns. The tables stand in edge/outbox_schema.py.
 """
 
 from __future__ import annotations
@@ -18,52 +14,14 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from edge import ballast
+from edge.durable import make_folder, sync_folder
 from edge.errors import ConfigError, OutboxFullError, StoreError
+from edge.outbox_schema import SCHEMA, SCHEMA_VERSION
 from edge.wire import FIRST_PREVIOUS
 
-SCHEMA_VERSION = 1
 _COUNT = "SELECT count(*) FROM events"
 MAX_BYTES_MIN = 256 * 1024
-
-# The indexes have all that a status asks for, many times a second, so that it reads no row: a row drags its sealed
-# message along. acknowledged_at is always null in the first, and SQLite looks a row up for it all the same unless it is
-# there. Every index is another page that each append brings to the disk; so an event_id, which is random, has none.
-SCHEMA = """
-CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE events(
-    seq INTEGER PRIMARY KEY,
-    event_id TEXT NOT NULL,
-    priority TEXT NOT NULL CHECK (priority IN ('urgent', 'live', 'backlog')),
-    message BLOB NOT NULL,
-    message_sha256 TEXT NOT NULL,
-    ciphertext_sha256 TEXT NOT NULL,
-    appended_at TEXT NOT NULL,
-    acknowledged_at TEXT,
-    acknowledged_outcome TEXT CHECK (acknowledged_outcome IN ('stored', 'quarantined')),
-    void_reason TEXT CHECK (void_reason IN ('picture_degraded', 'consent_withdrawn')),
-    participant_mac BLOB,
-    rendition INTEGER
-) STRICT;
-CREATE INDEX events_pending ON events(priority, seq, appended_at, acknowledged_at) WHERE acknowledged_at IS NULL;
-CREATE INDEX events_acknowledged ON events(acknowledged_outcome, seq) WHERE acknowledged_outcome IS NOT NULL;
-CREATE INDEX events_void ON events(void_reason) WHERE void_reason IS NOT NULL;
-CREATE INDEX events_of_participant ON events(participant_mac) WHERE participant_mac IS NOT NULL;
-CREATE INDEX events_of_rendition ON events(rendition) WHERE rendition IS NOT NULL;
-CREATE TABLE renditions(rendition INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, degraded BLOB NOT NULL) STRICT;
-CREATE TABLE tombstones(participant_mac BLOB PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE commands(
-    number INTEGER PRIMARY KEY,
-    command_id TEXT NOT NULL,
-    epoch TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    message_sha256 TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    response BLOB NOT NULL,
-    received_at TEXT NOT NULL,
-    UNIQUE (epoch, seq)
-) STRICT;
-CREATE INDEX commands_by_id ON commands(command_id);
-"""
 
 
 class OutboxStatus(NamedTuple):
@@ -86,19 +44,38 @@ class OutboxStatus(NamedTuple):
 
 
 def open_database(path: Path) -> apsw.Connection:
-    """Open or make the file, 0600. Raises StoreError where it cannot be opened or is not a database."""
+    """Open or make the file, 0600; on a full disk with the ballast's room.
+
+    Raises StoreError where it cannot be opened or is not a database.
+    """
+    try:
+        return _open(path)
+    except StoreError:
+        if not ballast.give_for(path):
+            raise
+    return _open(path)
+
+
+def _open(path: Path) -> apsw.Connection:
     with errors_told(str(path)):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
+            is_new = not path.exists()
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            if is_new:
+                sync_folder(path.parent)
         except OSError as error:
             raise StoreError(f"expected an outbox that can be written at {path}; {error}") from error
         connection = apsw.Connection(str(path))
-        connection.set_busy_timeout(5000)
-        if connection.pragma("journal_mode", "WAL") != "wal":
-            raise StoreError(f"expected a file system that takes SQLite's WAL at {path}: use a local disk")
-        connection.pragma("synchronous", "FULL")
-        connection.pragma("journal_size_limit", 4 * 1024 * 1024)
+        try:
+            connection.set_busy_timeout(5000)
+            if connection.pragma("journal_mode", "WAL") != "wal":
+                raise StoreError(f"expected a file system that takes SQLite's WAL at {path}: use a local disk")
+            connection.pragma("synchronous", "FULL")
+            connection.pragma("journal_size_limit", 4 * 1024 * 1024)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
@@ -184,9 +161,6 @@ def claim(connection: apsw.Connection, device: str) -> str:
                 ("epoch", os.urandom(16).hex()),
                 ("last_seq", "0"),
                 ("last_hash", FIRST_PREVIOUS),
-                ("response_epoch", os.urandom(16).hex()),
-                ("last_response_hash", FIRST_PREVIOUS),
-                ("last_response_seq", "0"),
                 ("generation", "0"),
                 ("backed_up_to", "0"),
                 ("reconciled_to", "0"),
@@ -208,6 +182,12 @@ def fact(connection: apsw.Connection, name: str) -> str:
 def put_fact(connection: apsw.Connection, name: str, value: str) -> None:
     """Change what `claim` has put there."""
     connection.execute("UPDATE facts SET value = ? WHERE name = ?", (value, name))
+
+
+def raise_generation(connection: apsw.Connection, generation: int) -> None:
+    """The hub was heard under this one: never back to a lower."""
+    if generation > int(fact(connection, "generation")):
+        put_fact(connection, "generation", str(generation))
 
 
 def last_seq(connection: apsw.Connection) -> int:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from edge import wire
+from edge.durable import sync_folder
 from edge.errors import StoreError, WireError
 
 LINE_BYTES_MAX = 4096
@@ -50,6 +51,7 @@ def write_parcel(path: Path, contents: Contents, messages: Iterable[bytes]) -> N
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
+        sync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StoreError(f"expected to write a new file at {path}; {error}") from error

@@ -14,6 +14,7 @@ from edge import identity
 from edge.clock import Clock
 from edge.config import Config
 from edge.delivery import Delivery
+from edge.durable import make_folder
 from edge.errors import RunningError, StoreError
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
@@ -68,7 +69,7 @@ def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[s
     who = identity.load(Path(config.identity.directory))
     path = outbox_path(config)
     with ExitStack() as undoing:
-        lock = undoing.enter_context(hold(path.with_name(path.name + LOCK_SUFFIX)))
+        lock = undoing.enter_context(hold(path))
         ledger = Ledger(Path(config.outbox.ledger)) if config.outbox.ledger else None
         outbox = Outbox(open_database(path), who, clock, config.outbox, ledger)
         publisher = open_publisher(config.delivery.publisher, config.broker)
@@ -78,13 +79,16 @@ def open_provisioned(config: Config, clock: Clock, describe: Callable[[], dict[s
     return Provisioned(outbox, delivery, publisher, path.parent, status.last_seq, status.backlog, lock, ledger)
 
 
-def hold(path: Path) -> BinaryIO:
+def hold(outbox: Path) -> BinaryIO:
     """This process's alone until it closes the file or ends, however it ends. Raises RunningError, StoreError.
 
-    A file of its own: to open and close the database would take SQLite's own locks away.
+    A file of its own beside the outbox: to open and close the database would take SQLite's own locks away. Beside the
+    outbox itself, whatever links lead to it.
     """
+    real = outbox.resolve()
+    path = real.with_name(real.name + LOCK_SUFFIX)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     except OSError as error:
         raise StoreError(f"expected an outbox that can be written in {path.parent}; {error}") from error
@@ -93,8 +97,8 @@ def hold(path: Path) -> BinaryIO:
     except BlockingIOError as error:
         file.close()
         raise RunningError(
-            f"already running: another `dermedge run` has {path.name.removesuffix(LOCK_SUFFIX)} in {path.parent}; stop "
-            "it first, or name another --identity"
+            f"already running: another process has {real.name} in {real.parent} to write; stop it first, or name "
+            "another --identity"
         ) from error
     except OSError as error:
         file.close()

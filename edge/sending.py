@@ -1,14 +1,15 @@
 """Which events are on their way, which go next, and which go again. Used by the delivery thread alone.
 
-A window of events is on its way at once, shared out by edge/shares.py. One without an acknowledgement goes again after
-`resend_after_s`, or after twice what acknowledgements take on this link if that is more; and each time it waits twice
-as long. On a slow link the first copy is still travelling, and a second one would only stand in the way.
+A window of events is on its way at once, shared out by edge/shares.py, and an urgent one always has its place. One
+without an acknowledgement goes again after `resend_after_s`, or after twice what acknowledgements take on this link if
+that is more; and each time it waits twice as long. On a slow link the first copy is still travelling, and a second one
+would only stand in the way. What goes again is of its own lane's share: it never stands before what presses.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from edge.clock import Clock
 from edge.outbox import Outbox, Row
 from edge.publish.base import Publisher
 from edge.repeats import Repeats
-from edge.shares import LANES, LIVE_S, Lane, Shares
+from edge.shares import LANES, LIVE_S, Lane, Shares, places
 
 AGE_EVERY_S = 1.0
 DOUBLINGS_MAX = 6
@@ -61,6 +62,7 @@ class Sending:
     def start_over(self) -> None:
         """Everything unacknowledged goes again."""
         self._flights: dict[int, _Flight] = {}
+        self._on_way: Counter[Lane] = Counter()
         self._on_way_bytes: Counter[Lane] = Counter()
         self._sent_to = dict.fromkeys(LANES, 0)
         self._shares = Shares()
@@ -75,55 +77,69 @@ class Sending:
 
     def step(self) -> bool:
         """Send what can go now; False where the publisher takes no more. Raises StoreError."""
-        return self._resend_late() and self._send_new()
+        self._age()
+        late = self._late()
+        waiting: dict[Lane, list[Row]] = {lane: [] for lane in LANES}
+        while True:
+            ready: dict[Lane, int] = {}
+            held_up: dict[Lane, int] = {}
+            rows: dict[Lane, Row] = {}
+            for lane in LANES:
+                row, may_start = self._next(lane, late[lane], waiting)
+                if row is not None:
+                    rows[lane] = row
+                    (ready if may_start else held_up)[lane] = len(row.message)
+            if not ready:
+                return True
+            lane = self._shares.choose(ready, held_up)
+            row = rows[lane]
+            before = self._flights.get(row.seq)
+            if not self._publish(lane, row, tries=0 if before is None else before.tries + 1):
+                return False
+            self._shares.took(lane, len(row.message))
+            if before is None:
+                waiting[lane].pop(0)
+                self._sent_to[lane] = row.seq
+            else:
+                late[lane].popleft()
 
     def _learn(self, took_s: float) -> None:
         """Up at once, and down slowly."""
         patience_s = max(self._settings.resend_after_s, 2 * took_s, PATIENCE_KEPT * self._patience_s)
         self._patience_s = min(patience_s, max(PATIENCE_MAX_S, self._settings.resend_after_s))
 
-    def _resend_late(self) -> bool:
+    def _late(self) -> dict[Lane, deque[int]]:
+        """By lane what goes again, as far as its turn has come."""
         now_ns = self._clock.monotonic_ns()
-        for seq, flight in [each for each in self._flights.items() if each[1].due_ns <= now_ns]:
-            rows = self._outbox.pending(seq - 1, 1)
-            if not rows or rows[0].seq != seq or not self._fits(rows[0]):
-                self._land(seq)
-            elif not self._publish(flight.lane, rows[0], flight.tries + 1):
-                return False
-        return True
+        late: dict[Lane, deque[int]] = {lane: deque() for lane in LANES}
+        for seq, flight in self._flights.items():
+            if flight.due_ns <= now_ns:
+                late[flight.lane].append(seq)
+        return late
 
-    def _send_new(self) -> bool:
-        """Fill the window; False where the publisher takes no more."""
-        self._age()
-        waiting: dict[Lane, list[Row]] = {lane: [] for lane in LANES}
-        is_empty: set[Lane] = set()
-        while len(self._flights) < self._settings.window:
-            for lane, rows in waiting.items():
-                if not rows and lane not in is_empty:
-                    waiting[lane] = self._fetch(lane)
-                    if not waiting[lane]:
-                        is_empty.add(lane)
-            ready = {
-                lane: len(rows[0].message) for lane, rows in waiting.items() if rows and self._may_start(lane, rows)
-            }
-            if not ready:
-                return True
-            lane = self._shares.choose(ready)
-            row = waiting[lane].pop(0)
-            if not self._publish(lane, row, tries=0):
-                return False
-            self._shares.took(lane, len(row.message))
-            self._sent_to[lane] = row.seq
-        return True
+    def _next(self, lane: Lane, late: deque[int], waiting: dict[Lane, list[Row]]) -> tuple[Row | None, bool]:
+        """The lane's next event, one that goes again or a new one, and whether there is a place for it."""
+        while late:
+            rows = self._outbox.pending(late[0] - 1, 1)
+            if rows and rows[0].seq == late[0] and self._fits(rows[0]):
+                return rows[0], True
+            self._land(late.popleft())
+        room = places(lane, self._settings.window, self._on_way)
+        if lane in waiting and not waiting[lane]:
+            waiting[lane] = self._fetch(lane, max(room, 1))
+            if not waiting[lane]:
+                del waiting[lane]  # for this step
+        if lane not in waiting:
+            return None, False
+        return waiting[lane][0], room > 0 and self._may_start(lane, waiting[lane])
 
-    def _fetch(self, lane: Lane) -> list[Row]:
+    def _fetch(self, lane: Lane, room: int) -> list[Row]:
         """The lane's next events, without those that are on their way or too large for this broker."""
         while True:
             after_seq = self._sent_to[lane]
             up_to_seq = self._aged_to if lane.is_aged else None
             if lane.priority == "live" and not lane.is_aged:
                 after_seq = max(after_seq, self._aged_to)
-            room = self._settings.window - len(self._flights)
             found = self._outbox.pending(after_seq, min(room, FETCHED_ROWS), lane.priority, up_to_seq)
             rows = [row for row in found if row.seq not in self._flights and self._fits(row)]
             if rows or not found:
@@ -160,10 +176,12 @@ class Sending:
         due_ns = now_ns + int(self._patience_s * 2 ** min(tries, DOUBLINGS_MAX) * 1e9)
         sent_ns = now_ns if before is None else before.sent_ns
         self._flights[row.seq] = _Flight(row.message_sha256, lane, len(row.message), sent_ns, due_ns, tries)
+        self._on_way[lane] += 1
         self._on_way_bytes[lane] += len(row.message)
         failpoints.hit("delivery.after_publish")
         return True
 
     def _land(self, seq: int) -> None:
         flight = self._flights.pop(seq)
+        self._on_way[flight.lane] -= 1
         self._on_way_bytes[flight.lane] -= flight.size_bytes

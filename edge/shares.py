@@ -37,6 +37,23 @@ LANES = (
 )
 
 
+NOBODY: Mapping[Lane, int] = {}
+OTHERS_KEEP = 4
+"""One in so many places of the window is left to the other lanes where urgent events fill it: their share, nearly."""
+
+
+def places(lane: Lane, window: int, on_way: Mapping[Lane, int]) -> int:
+    """How many more of a lane's messages may be on their way at once, of so many in all.
+
+    To what presses only its own kind counts: it starts at once, whatever else has no acknowledgement yet.
+    """
+    urgent = sum(count for each, count in on_way.items() if each.priority == "urgent")
+    others = sum(on_way.values()) - urgent
+    if lane.priority == "urgent":
+        return window - urgent
+    return max(window - urgent, -(-window // OTHERS_KEEP)) - others
+
+
 class Shares:
     """Who has had how much. Virtual time is bytes over share; it moves with what is sent, and with nothing else."""
 
@@ -45,10 +62,17 @@ class Shares:
         self._finish = dict.fromkeys(LANES, 0.0)
         self._start: dict[Lane, float] = {}
 
-    def choose(self, ready: Mapping[Lane, int]) -> Lane:
-        """Of the lanes that have something, with the bytes of each one's next message: the one that goes."""
+    def choose(self, ready: Mapping[Lane, int], held_up: Mapping[Lane, int] = NOBODY) -> Lane:
+        """Of the lanes that have something, with the bytes of each one's next message: the one that goes.
+
+        held_up: those that have something as well and may not start it. They keep their place, and are next but once:
+        what they could not use they do not get afterwards.
+        """
         # A lane keeps its place for as long as it waits; one that comes back begins where the others are.
-        self._start = {lane: self._start.get(lane, max(self._finish[lane], self._now)) for lane in ready}
+        self._start = {
+            lane: max(self._start.get(lane, max(self._finish[lane], self._now)), self._now - size_bytes / lane.share)
+            for lane, size_bytes in (*held_up.items(), *ready.items())
+        }
         return min(ready, key=lambda lane: (self._start[lane] + ready[lane] / lane.share, LANES.index(lane)))
 
     def took(self, lane: Lane, size_bytes: int) -> None:

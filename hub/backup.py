@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from edge.errors import ConfigError, StoreError
 from hub import commanding, withdrawal
 from hub.database import DATABASE_FILE, is_on_server, open_database
-from hub.lock import sole
+from hub.disk import to_disk
+from hub.lock import alone, beside
 from hub.migrating import settle_restored
 from hub.schema import chains, devices
 
@@ -35,9 +36,15 @@ class Restored:
 def backup(directory: Path, file: Path) -> int:
     """Copy the database into a new file, on the disk when this returns; how many events are in it.
 
-    Raises ConfigError where there is no hub, StoreError where the file cannot be written or is there already.
+    Raises ConfigError where there is no hub, StoreError where the file cannot be written or is there already,
+    AlreadyRunningError beside a restore.
     """
     _require_file(directory)
+    with beside(directory):
+        return _copy(directory, file)
+
+
+def _copy(directory: Path, file: Path) -> int:
     engine = open_database(directory)
     part = file.with_name(file.name + ".part")
     try:
@@ -48,12 +55,14 @@ def backup(directory: Path, file: Path) -> int:
             source.backup(target)
             # Whoever puts this back by hand lacks again what has come since it was asked for.
             target.execute("UPDATE chains SET asked_from = NULL")
+            # And a hub that runs on while that is done sees that it is not its own.
+            target.execute("UPDATE marks SET mark = ?", (os.urandom(16).hex(),))
             target.commit()
             reached = target.execute("SELECT device, epoch, whole_to FROM chains").fetchall()
             count: int = target.execute("SELECT count(*) FROM events").fetchone()[0]
-        _to_disk(part)
+        to_disk(part)
         part.rename(file)
-        _to_disk(file.parent)
+        to_disk(file.parent)
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         raise StoreError(f"expected to write a new backup at {file}; {error}") from error
@@ -72,22 +81,22 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
     """
     _require_file(directory)
     _require_backup(file)
-    with sole(directory):
+    with alone(directory):
         path = directory / DATABASE_FILE
-        aside = _move_aside(path, now)
+        part = path.with_name(path.name + ".part")
+        aside: Path | None = None
         try:
-            part = path.with_name(path.name + ".part")
             part.unlink(missing_ok=True)
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
                 source.backup(target)
-            _to_disk(part)
+            to_disk(part)
+            aside = _move_aside(path, now)
             part.rename(path)
-            _to_disk(directory)
+            to_disk(directory)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"expected to write the database at {path}; {error}; the one before is at {aside}"
-            ) from error
+            left = "the one before is in its place" if aside is None else f"the one before is at {aside}"
+            raise StoreError(f"expected to write the database at {path}; {error}; {left}") from error
         settle_restored(directory, now)
         engine = open_database(directory)
         erased_before = _erased(engine)
@@ -102,7 +111,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
 def _ask_for_the_rest(connection: sa.Connection, now: datetime) -> int:
     """Of every chain that this backup knows; of one that it does not know, when its device says where it stands."""
     for device in connection.execute(sa.select(devices.c.device)).scalars().all():
-        commanding.begin_anew(connection, device)
+        commanding.begin_anew(connection, device, now)
     rows = connection.execute(sa.select(chains)).mappings().all()
     for row in rows:
         mine = chains.c.device == row["device"], chains.c.epoch == row["epoch"]
@@ -149,11 +158,3 @@ def _move_aside(path: Path, now: datetime) -> Path | None:
     except OSError as error:
         raise StoreError(f"expected to move the database at {path} aside; {error}") from error
     return aside
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

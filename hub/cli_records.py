@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from edge.errors import EX_DATA
+from edge.errors import EX_DATA, UsageError
 
 
 def add_records(actions: Any, add_directory: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -23,8 +23,11 @@ def add_records(actions: Any, add_directory: Callable[[argparse.ArgumentParser],
     add_directory(reconcile)
 
     imports = actions.add_parser("import", help="take events from files of `dermedge outbox export`")
-    imports.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    imports.add_argument("files", type=Path, nargs="*", metavar="FILE")
     imports.add_argument("--receipts", type=Path, metavar="F", help="write what is to be carried back to the device")
+    imports.add_argument(
+        "--escrow", type=Path, metavar="KEY", help="open with this escrow key what was sealed to a hub key that is lost"
+    )
     add_directory(imports)
 
     withdraw = actions.add_parser(
@@ -52,7 +55,7 @@ def run_records(arguments: argparse.Namespace) -> int:
         case "reconcile":
             return _reconcile(arguments.dir, arguments.device, as_json=arguments.json)
         case "import":
-            return _import(arguments.dir, arguments.files, arguments.receipts)
+            return _import(arguments.dir, arguments.files, arguments.receipts, arguments.escrow)
         case "withdraw":
             return _withdraw(arguments.dir, arguments.participant)
         case "withdrawn":
@@ -93,13 +96,17 @@ def _ranges(found: Iterable[int | tuple[int, int]]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in pairs)
 
 
-def _import(directory: Path, files: list[Path], receipts_file: Path | None) -> int:
+def _import(directory: Path, files: list[Path], receipts_file: Path | None, escrow: Path | None) -> int:
     from edge.clock import SystemClock
     from edge.errors import StoreError
     from hub import importing
 
+    if not (files or escrow):
+        raise UsageError(
+            "expected a FILE of `dermedge outbox export`, or --escrow KEY for what is in quarantine, got none"
+        )
     receipts: list[bytes] = []
-    result = importing.take(directory, files, SystemClock(), receipts)
+    result = importing.take(directory, files, SystemClock(), receipts, escrow)
     if receipts_file is not None:
         try:
             receipts_file.write_bytes(b"".join(each + b"\n" for each in receipts))
@@ -110,7 +117,8 @@ def _import(directory: Path, files: list[Path], receipts_file: Path | None) -> i
         print(f"not all of it: {result.problem}", file=sys.stderr)
     if result.refused:
         print(
-            f"{result.refused} refused: of a device that is not registered, or no room in quarantine", file=sys.stderr
+            f"{result.refused} refused: of a device that is not registered, or not to be held in quarantine",
+            file=sys.stderr,
         )
     return EX_DATA if result.problem or result.refused else 0
 
@@ -122,6 +130,7 @@ def _withdraw(directory: Path, participant: str) -> int:
     with database.opened(directory) as engine:
         erased = withdrawal.withdraw(directory, engine, participant, SystemClock().now())
     print(f"{erased} events erased here; each device erases its own when it connects next")
+    print("what quarantine holds about them, and what cannot be read, loses its bytes at the next step of `hub ingest`")
     return 0
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
+from hub.disk import to_disk
 from hub.schema_version import require_current, require_whole, upgrade
 
 DATABASE_FILE = "hub.db"
@@ -44,6 +45,7 @@ def create(directory: Path, url: str | None = None) -> Path:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _create_tables(directory)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at {path}; {error}") from error
     return path
@@ -55,6 +57,8 @@ def _create_on_server(directory: Path, url: str) -> Path:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(url + "\n")
         _create_tables(directory)
+        to_disk(path)
+        to_disk(directory)
     except (OSError, sa.exc.SQLAlchemyError) as error:
         raise StoreError(f"expected to write a new database at the server that {path} names; {error}") from error
     return path

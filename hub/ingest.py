@@ -24,12 +24,14 @@ from hub.commanding import Due, seal_queued, take_due
 from hub.desk.rounds import Rounds
 from hub.inbox import Inbox, Report
 from hub.lock import sole
+from hub.mark import Mark, ReplacedError
 from hub.opening import Arrival, Opened, Refused, open_message
 from hub.registry import Registry
 from hub.reports import Reports
 from hub.retry import retry_held
 from hub.store import IngestState, Outcome, Store, not_storable
 from hub.subscribe import Subscription
+from hub.sweep import sweep
 from hub.tally import Tally
 from hub.withdrawal import bring_together
 
@@ -57,6 +59,7 @@ class _Parts:
     engine: sa.Engine
     registry: Registry
     identity: keys.HubIdentity
+    mark: Mark
     store: Store
     inbox: Inbox
     subscription: Subscription
@@ -69,6 +72,7 @@ class Ingest:
         """Raises ConfigError where the folder holds no hub, or its keys do not read."""
         identity = keys.load(directory)
         engine = database.open_database(directory)
+        mark = Mark(engine, directory)
         inbox = Inbox()
         self._directory = directory
         self._clock = clock
@@ -76,7 +80,8 @@ class Ingest:
             engine=engine,
             registry=Registry(engine, clock),
             identity=identity,
-            store=Store(engine),
+            mark=mark,
+            store=Store(mark),
             inbox=inbox,
             subscription=Subscription(publisher, inbox, identity, clock),
         )
@@ -86,6 +91,7 @@ class Ingest:
         self._tally = Tally(clock)
         self._reports = Reports(self._parts.registry, self._parts.store, self._tally, clock)
         self._device_spoke = False
+        self._has_begun = self._was_replaced = False
         self._failing_since_ns: int | None = None
         self._away_since_ns: int | None = None
         self._away_told = False
@@ -107,12 +113,8 @@ class Ingest:
         self._parts.engine.dispose()
 
     def _run(self) -> None:
-        has_begun = False
         while not self._stopping.is_set():
             try:
-                if not has_begun:
-                    self._persist(self._begin)
-                    has_begun = True
                 self._step()
             except Exception as error:  # noqa: BLE001  (not acknowledged, so it comes again; the thread lives on)
                 # Where, and never the error's own text: it may quote what was opened.
@@ -145,6 +147,7 @@ class Ingest:
                 if kind != "no_room":
                     self._reports.notice(kind, "", NOTICED[kind], count)
             self._persist(lambda: self._note(reports))
+            self._persist(self._sweep)
             self._noted_at_ns = self._clock.monotonic_ns()
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -194,15 +197,28 @@ class Ingest:
     def _take_due(self) -> list[Due]:
         """Commands to be sent now, sealed where they are new."""
         now = self._clock.now()
-        with self._parts.engine.begin() as connection:
+        with self._parts.mark.begin() as connection:
             seal_queued(connection, self._parts.identity.signing_key, now)
             return take_due(connection, now)
 
     def _begin(self) -> None:
-        """What was put back or changed while this process was away."""
+        """Before anything is stored: what was put back or changed while this process was away, or under its hands."""
         parts = self._parts
+        is_other = parts.mark.adopt()
         bring_together(self._directory, parts.engine, self._clock.now())
-        retry_held(parts.engine, parts.store, parts.registry, parts.identity)
+        if is_other:
+            parts.registry.forget()
+            retry_held(parts.engine, parts.store, parts.registry, parts.identity)
+        if is_other and self._was_replaced:
+            # Devices then say where they stand, and what this database lacks is asked for.
+            parts.subscription.presence.announce()
+            _log.warning("another database was put in this one's place; what it lacks is asked for again")
+        self._has_begun, self._was_replaced = True, False
+
+    def _sweep(self) -> None:
+        parts = self._parts
+        if emptied := sweep(parts.engine, parts.registry, parts.identity):
+            _log.warning("after a withdrawal %d messages in quarantine have lost their bytes", emptied)
 
     def _persist(self, action: Callable[[], T]) -> T | None:
         """The action's result, tried until the database takes it; None when stopped before that.
@@ -212,7 +228,11 @@ class Ingest:
         failed = 0
         while not self._stopping.is_set() or failed == 0:
             try:
+                if not self._has_begun:
+                    self._begin()
                 result = action()
+            except ReplacedError:
+                self._has_begun, self._was_replaced = False, True
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 if not database.passes(error):
                     raise
@@ -221,8 +241,7 @@ class Ingest:
                     _log.warning(line, database.in_short(error))
                 self._failed()
                 self._parts.subscription.presence.tick()
-                # What is held open may belong to a file that was replaced.
-                self._parts.engine.dispose()
+                self._parts.mark.let_go()
                 self._stopping.wait(RETRY_S[min(failed, len(RETRY_S) - 1)])
                 failed += 1
             else:

@@ -2,7 +2,7 @@
 
 hub-keys.json      public; goes to every device that is provisioned
 hub-private.json   mode 0600; opens events, signs acknowledgements; only `hub ingest` reads it
-escrow-private.json mode 0600; opens events if the hub's own key is lost; kept offline
+escrow-private.json mode 0600; opens events if the hub's own key is lost (`dermedge hub import --escrow`); kept offline
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edge.clock import Clock, uuid7
 from edge.errors import ConfigError, StoreError
 from edge.sealing import HubKeys, key_id
 from edge.wire import Id
+from hub.disk import to_disk
 
 PUBLIC_FILE = "hub-keys.json"
 PRIVATE_FILE = "hub-private.json"
@@ -46,16 +47,25 @@ class _EscrowPrivate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class HubIdentity:
-    """What `hub ingest` needs to open what devices sealed, and to sign what it did with it."""
+    """What `hub ingest` needs to open what devices sealed, and to sign what it did with it.
+
+    escrow_key: of a hub whose own key was lost, where somebody has brought it to `hub import`.
+    """
 
     hub: str
     sealing_key: X25519PrivateKey = field(repr=False)
     signing_key: Ed25519PrivateKey = field(repr=False)
+    escrow_key: X25519PrivateKey | None = field(repr=False, default=None)
 
     @property
     def key_id(self) -> str:
         """Of the key that signs acknowledgements."""
         return key_id(self.signing_key.public_key())
+
+    @property
+    def opening_keys(self) -> Sequence[X25519PrivateKey]:
+        """What may open an event, the hub's own key first."""
+        return [self.sealing_key, *([] if self.escrow_key is None else [self.escrow_key])]
 
 
 def create(directory: Path, clock: Clock) -> Sequence[Path]:
@@ -85,6 +95,8 @@ def create(directory: Path, clock: Clock) -> Sequence[Path]:
         for path, keys, mode in files:
             _write_new(path, keys, mode)
             written.append(path)
+        for folder in (directory, directory.parent):
+            to_disk(folder)
     except OSError as error:
         remove(written)
         raise StoreError(f"expected a folder that can be written at {directory}; {error}") from error
@@ -129,6 +141,22 @@ def load(directory: Path) -> HubIdentity:
             f"expected a hub's private keys at {path}; {error}; copy the file again from its backup"
         ) from error
     return HubIdentity(keys.hub, sealing, signing)
+
+
+def load_escrow(file: Path) -> X25519PrivateKey:
+    """From where it was kept, a stick for example. Raises ConfigError where it is none, or damaged."""
+    try:
+        keys = msgspec.json.decode(file.read_bytes(), type=_EscrowPrivate)
+        return X25519PrivateKey.from_private_bytes(keys.escrow_key)
+    except OSError as error:
+        raise ConfigError(
+            f"expected an escrow key at {file}, got {error.strerror}; name the {ESCROW_FILE} that `dermedge hub init` "
+            "wrote for the hub whose key was lost"
+        ) from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ConfigError(
+            f"expected an escrow key at {file}; {error}; copy the file again from where it is kept"
+        ) from error
 
 
 def _write_new(path: Path, keys: msgspec.Struct, mode: int) -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
+from edge import pseudonym
 from edge.errors import SealError, WireError
 from edge.events import Encounter, EventBody, ResponseBody
-from edge.sealing import ciphertext_hash, sha256, unseal, verify
+from edge.sealing import ciphertext_hash, key_id, sha256, unseal, verify
 from edge.wire import Envelope, Header, Void, VoidReason, decode, decode_sealed
 from hub.keys import HubIdentity
 from hub.registry import Device, Registry
@@ -37,7 +40,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Opened:
-    """An event or response of a registered device. body is None where a void stands in its place; void_reason: why."""
+    """An event or response of a registered device. body is None where a void stands in its place; void_reason: why.
+
+    withdrawn: whom it was about, where the hub has taken its body away.
+    """
 
     arrival: Arrival
     device: Device
@@ -47,6 +53,7 @@ class Opened:
     ciphertext_sha256: str
     content_sha256: str
     void_reason: VoidReason | None = None
+    withdrawn: str | None = None
 
     @property
     def type(self) -> str:
@@ -68,7 +75,10 @@ class Opened:
 
 @dataclass(frozen=True)
 class Refused:
-    """What goes to quarantine. device: registered, None where it is not; verified: that device signed it."""
+    """What goes to quarantine. device: registered, None where it is not; verified: that device signed it.
+
+    participants: the pseudonyms in it; None where nobody can read whom it is about.
+    """
 
     arrival: Arrival
     reason: Reason
@@ -78,6 +88,7 @@ class Refused:
     device: Device | None = None
     header: Header | None = None
     verified: bool = False
+    participants: frozenset[str] | None = None
 
 
 def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) -> Opened | Refused:
@@ -103,14 +114,40 @@ def open_message(arrival: Arrival, registry: Registry, identity: HubIdentity) ->
     body: EventBody | ResponseBody | None = None
     if isinstance(message, Envelope):
         try:
-            opened = unseal(message, header, identity.sealing_key)
+            opened = _unseal(message, header, identity)
         except SealError as error:
             return replace(refused, reason="does_not_open", detail=str(error), verified=True)
         try:
             body = decode(opened, EventBody if header.kind == "event" else ResponseBody)
         except WireError as error:
-            return replace(refused, reason="body_not_understood", detail=str(error), verified=True)
+            about = _pseudonyms(opened)
+            return replace(refused, reason="body_not_understood", detail=str(error), verified=True, participants=about)
     ciphertext = ciphertext_hash(message)
     content = sha256(message.header + ciphertext.encode())
     reason = message.reason if isinstance(message, Void) else None
     return Opened(arrival, device, header, body, digest, ciphertext, content, reason)
+
+
+def _unseal(message: Envelope, header: Header, identity: HubIdentity) -> bytes:
+    """With the key that it is sealed to. Raises SealError, of the hub's own key where it is sealed to none of them."""
+    named = {each.key_id for each in header.recipients}
+    fitting = (each for each in identity.opening_keys if key_id(each.public_key()) in named)
+    return unseal(message, header, next(fitting, identity.sealing_key))
+
+
+def _pseudonyms(opened: bytes) -> frozenset[str] | None:
+    """All that stand anywhere in a body, of whatever version it is; None where it is no JSON."""
+    try:
+        rest: list[object] = [msgspec.json.decode(opened)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    found: set[str] = set()
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest += [*value, *value.values()]
+        elif isinstance(value, list):
+            rest += value
+        elif isinstance(value, str) and (name := pseudonym.normal(value)) is not None:
+            found.add(name)
+    return frozenset(found)

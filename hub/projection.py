@@ -18,7 +18,7 @@ from edge.events import (
     Refusal,
     Resume,
 )
-from hub import chains, commanding
+from hub import chains, commanding, replay
 from hub.database import upsert
 from hub.desk import intake
 from hub.opening import Opened
@@ -51,7 +51,8 @@ def store_responses(connection: sa.Connection, opened: Sequence[Opened]) -> None
     """What devices answered to commands, once, however often it comes; and where they stand."""
     for each in opened:
         body, device, at = each.body, each.device.device, each.arrival.received_at
-        if isinstance(body, Resume):
+        is_news = replay.is_news(connection, device, each.header)
+        if isinstance(body, Resume) and is_news:
             commanding.resumed(connection, device, body, at)
         if not isinstance(body, CommandApplied):
             continue

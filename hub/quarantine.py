@@ -1,6 +1,8 @@
 """What cannot be stored as an event is held here, bounded: a flood must fill neither the disk nor the page.
 
-A device is told "quarantined" only while its message is held, so that what finds no room stays with its device.
+A device is told "quarantined" only while its message is held, so that what finds no room stays with its device. Of what
+is about a participant who has withdrawn only the place is held, without the bytes. And what nobody can read may be
+about one, until its device has heard of all of them: so long it stays with its device.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 
 from hub.database import upsert
 from hub.opening import Refused
-from hub.schema import alarms, quarantine
+from hub.schema import alarms, commands, quarantine, tombstones
 
 Trust = Literal["stranger", "unverified", "verified"]
 
@@ -104,7 +106,11 @@ def _insert(connection: sa.Connection, refused: Refused) -> bool:
     trust, at = trust_of(refused), refused.arrival.received_at
     registered = refused.device.device if refused.device else ""
     alarm(connection, refused.reason, registered, at, refused.detail)
-    payload = None if trust == "stranger" else refused.arrival.payload
+    standing = "whole" if trust == "stranger" else _about_withdrawn(connection, refused)
+    if standing == "unknown":
+        alarm(connection, "unread_and_withdrawn", registered, at, f"{refused.reason}: nobody can read whom it is about")
+        return False
+    payload = None if trust == "stranger" or standing == "withdrawn" else refused.arrival.payload
     rows, held_bytes = connection.execute(
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(quarantine.c.message_bytes), 0)).where(
             quarantine.c.trust == trust
@@ -131,4 +137,19 @@ def _insert(connection: sa.Connection, refused: Refused) -> bool:
             message=payload,
         )
     )
-    return payload is not None
+    return trust != "stranger"
+
+
+def _about_withdrawn(connection: sa.Connection, refused: Refused) -> Literal["whole", "withdrawn", "unknown"]:
+    """Whether it may be held whole, or is about somebody who has withdrawn, or nobody can know."""
+    gone = sa.select(tombstones.c.participant)
+    if refused.participants is not None:
+        named = connection.execute(gone.where(tombstones.c.participant.in_(refused.participants)).limit(1)).first()
+        return "whole" if named is None else "withdrawn"
+    if refused.verified and refused.device is not None:
+        told = commands.c.device == refused.device.device, commands.c.type == "tombstone"
+        bodies = connection.execute(sa.select(commands.c.body).where(*told, commands.c.outcome == "applied")).scalars()
+        # A device that has heard of somebody seals nothing about that person any more.
+        has_heard = set(connection.execute(gone).scalars()) <= {body["participant"] for body in bodies}
+        return "whole" if has_heard else "unknown"
+    return "whole" if connection.execute(gone.limit(1)).first() is None else "unknown"

@@ -1,5 +1,7 @@
 """What devices committed against what the hub has, event by event over the chain of hashes; nothing is written.
 
+A device's word on how many events it has committed may be any number: ranges are never told one by one.
+
 missing     nobody has said that it is gone: it may still come, or be asked for
 lost        the hub lacks it, and its device has freed it
 quarantined its bytes are held, and are no event
@@ -94,9 +96,9 @@ def _of(table: sa.Table, device: str | None) -> sa.Select[Any]:
 def _report(device: str, epoch: str, chain: _Places) -> Report:
     end = max([chain.told_to, *chain.by_seq, *(last for last, _, _ in chain.closings)], default=0)
     known = {digest: seq for seq, found in chain.by_seq.items() for _, digest in found}
-    absent = [seq for seq in range(1, end + 1) if seq not in chain.by_seq]
-    lost = [seq for seq in absent if any(first <= seq <= last for first, last in chain.unheld)]
-    quarantined = sorted(chain.quarantined.intersection(absent))
+    absent = _without([(1, end)] if end else [], [(seq, seq) for seq in chain.by_seq])
+    not_lost = _without(absent, chain.unheld)
+    quarantined = sorted(seq for seq in chain.quarantined if 1 <= seq <= end and seq not in chain.by_seq)
     altered, reordered = _misfits(chain, known)
     for last, last_hash, _ in chain.closings:
         found = {digest for _, digest in chain.by_seq.get(last, ())}
@@ -109,8 +111,8 @@ def _report(device: str, epoch: str, chain: _Places) -> Report:
         closed_at=max((at for _, _, at in chain.closings), default=None),
         stored=sum(map(len, chain.by_seq.values())) - chain.voids.total(),
         voids=dict(chain.voids),
-        missing=_ranges(set(absent) - set(lost) - set(quarantined)),
-        lost=_ranges(lost),
+        missing=_without(not_lost, [(seq, seq) for seq in quarantined]),
+        lost=_without(absent, not_lost),
         quarantined=quarantined,
         altered=sorted(altered),
         reordered=sorted(reordered),
@@ -130,11 +132,22 @@ def _misfits(chain: _Places, known: Mapping[str, int]) -> tuple[set[int], set[in
     return altered, reordered
 
 
-def _ranges(seqs: Iterable[int]) -> list[Range]:
-    ranges: list[Range] = []
-    for seq in sorted(seqs):
-        if ranges and ranges[-1][1] == seq - 1:
-            ranges[-1] = (ranges[-1][0], seq)
-        else:
-            ranges.append((seq, seq))
-    return ranges
+def _without(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
+    """What of these ranges, in order and apart, is in none of the others, which may come in any order and overlap."""
+    left: list[Range] = []
+    cuts = sorted(others)
+    at = 0
+    for first, last in ranges:
+        while at < len(cuts) and cuts[at][1] < first:
+            at += 1
+        begin = first
+        for number in range(at, len(cuts)):
+            cut_first, cut_last = cuts[number]
+            if cut_first > last or begin > last:
+                break
+            if cut_first > begin:
+                left.append((begin, cut_first - 1))
+            begin = max(begin, cut_last + 1)
+        if begin <= last:
+            left.append((begin, last))
+    return left

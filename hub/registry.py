@@ -13,9 +13,9 @@ from edge.clock import Clock
 from edge.errors import ConfigError, WireError
 from edge.sealing import DeviceKeys, key_id
 from edge.wire import decode
+from hub.points import KEY_BYTES, is_sealing_key, is_signing_key
 from hub.schema import devices
 
-KEY_BYTES = 32
 RELOAD_AFTER_NS = 500_000_000
 
 
@@ -41,11 +41,12 @@ def read_device_keys(path: Path) -> DeviceKeys:
         raise ConfigError(
             f"expected a device's public keys at {path}; {error}; use the device.json that `dermedge provision` wrote"
         ) from error
-    if (len(keys.seal_key), len(keys.sign_key)) != (KEY_BYTES, KEY_BYTES):
-        raise ConfigError(
-            f"expected keys of {KEY_BYTES} bytes in {path}, got {len(keys.seal_key)} and {len(keys.sign_key)}; "
-            "use the device.json that `dermedge provision` wrote"
-        )
+    for name, is_sound in (("seal_key", is_sealing_key), ("sign_key", is_signing_key)):
+        if not is_sound(raw := getattr(keys, name)):
+            raise ConfigError(
+                f"expected a public key of {KEY_BYTES} bytes as {name} in {path}, got {len(raw)} bytes that are none; "
+                "use the device.json that `dermedge provision` wrote"
+            )
     return keys
 
 
@@ -94,6 +95,10 @@ class Registry:
             self._read()
             found = self._devices.get(device)
         return found
+
+    def forget(self) -> None:
+        """Read the database again, which may be another one."""
+        self._devices, self._read_at_ns = {}, None
 
     def _is_old(self) -> bool:
         # A flood of unknown names must not become a flood of queries.

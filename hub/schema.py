@@ -110,8 +110,8 @@ unheld = sa.Table(
     sa.Column("last_seq", sa.BigInteger, nullable=False),
 )
 
-# What the hub and one device go by. generation: of the last resend_from to it. command_*: the end of the chain of
-# commands to it.
+# What the hub and one device go by. generation: of the last resend_from to it, or one above what the device has seen.
+# command_*: the end of the chain of commands to it; its epochs count up.
 links = sa.Table(
     "links",
     metadata,
@@ -120,6 +120,15 @@ links = sa.Table(
     sa.Column("command_epoch", sa.String(32), nullable=False),
     sa.Column("command_seq", sa.BigInteger, nullable=False),
     sa.Column("command_hash", sa.String(64), nullable=False),
+)
+
+# The newest response of each of a device's chains of them; every start of a device begins a chain (hub/replay.py).
+heard = sa.Table(
+    "heard",
+    metadata,
+    _name("device", primary_key=True),
+    sa.Column("epoch", sa.String(32), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
 )
 
 # The outbox to the devices. A command is queued by any process, sealed by `hub ingest` alone (message, epoch, seq), and
@@ -142,13 +151,15 @@ commands = sa.Table(
     sa.Index("commands_waiting", "answered_at", "device", "seq"),
 )
 
-# Participants who have withdrawn; kept for ever, and beside the database too (hub/withdrawal.py).
+# Participants who have withdrawn; kept for ever, and beside the database too (hub/withdrawal.py). swept: what was held
+# about them in quarantine has lost its bytes.
 tombstones = sa.Table(
     "tombstones",
     metadata,
     sa.Column("participant", sa.String(16), primary_key=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("erased", sa.BigInteger, nullable=False),
+    sa.Column("swept", sa.Boolean, nullable=False),
 )
 
 findings = sa.Table(
@@ -244,7 +255,8 @@ device_states = sa.Table(
 )
 
 # What could not be stored as an event. trust: "stranger" (no registered device), "unverified" or "verified" (signed by
-# its device). The message is kept where its device is told that we hold it; a stranger is told nothing.
+# its device). The message is kept where its device is told that we hold it, but for one about a participant who has
+# withdrawn; a stranger is told nothing.
 quarantine = sa.Table(
     "quarantine",
     metadata,
@@ -274,6 +286,14 @@ alarms = sa.Table(
     sa.Column("last_at", Instant, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("detail", sa.String(200), nullable=False),
+)
+
+# One row: the mark that `hub ingest` has left with its last transaction (hub/mark.py).
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("mark", sa.String(32), nullable=False),
 )
 
 # One row: that `hub ingest` is at work, and what hinders it.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -72,17 +73,23 @@ class IngestState:
     waiting: int
 
 
+class Database(Protocol):
+    """Where transactions begin: an Engine, or a Mark on one."""
+
+    def begin(self) -> AbstractContextManager[sa.Connection]: ...
+
+
 class Store:
     """Writes; used from one thread."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def write(self, messages: Sequence[Opened | Refused]) -> list[Outcome]:
         """All of them in one transaction, committed when this returns. Raises what the database raises."""
         refused = [each for each in messages if isinstance(each, Refused)]
         opened = [each for each in messages if isinstance(each, Opened)]
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             told = without_withdrawn(connection, [each for each in opened if each.header.kind == "event"])
             present, new, other = _store_events(connection, told)
             held = hold(connection, [*refused, *other])
@@ -96,7 +103,7 @@ class Store:
 
     def note(self, reports: Sequence[DeviceReport], alarms: Sequence[Alarm], state: IngestState) -> None:
         """What devices and this process say of themselves; newest wins. And what was noticed."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for each in reports:
                 _note_report(connection, each)
             for one in alarms:
@@ -206,6 +213,7 @@ def _other_bytes(opened: Opened) -> Refused:
         device=opened.device,
         header=opened.header,
         verified=True,
+        participants=frozenset(each for each in (opened.participant, opened.withdrawn) if each is not None),
     )
 
 

@@ -24,6 +24,8 @@ from hub import commanding
 from hub.auditing import CONSOLE, audit
 from hub.database import empty_log, erase_for_good, upsert
 from hub.desk.erasing import erase_encounter, erase_person
+from hub.disk import to_disk
+from hub.lock import beside
 from hub.opening import Opened
 from hub.person import about, encounters_of
 from hub.projection import project
@@ -70,7 +72,8 @@ def listed(engine: sa.Engine) -> list[Withdrawn]:
 def withdraw(directory: Path, engine: sa.Engine, participant: str, now: datetime) -> int:
     """Erase all that is about this participant, here and on every device, for ever; how many events that were.
 
-    Raises UsageError where the check symbol does not fit, StoreError where the list cannot be written.
+    Raises UsageError where the check symbol does not fit, StoreError where the list cannot be written,
+    AlreadyRunningError beside a restore.
     """
     name = pseudonym.normal(participant)
     if name is None:
@@ -78,9 +81,10 @@ def withdraw(directory: Path, engine: sa.Engine, participant: str, now: datetime
             f"expected a participant's pseudonym such as 7K3PQV, got {participant!r}: its check symbol does not fit, "
             "read it again"
         )
-    if name not in {line.participant for line in read(directory)}:
-        _append(directory, Line(name, now))
-    return bring_together(directory, engine, now)[name]
+    with beside(directory):
+        if name not in {line.participant for line in read(directory)}:
+            _append(directory, Line(name, now))
+        return bring_together(directory, engine, now)[name]
 
 
 def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[str, int]:
@@ -91,19 +95,25 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
     listed = {line.participant: line.at for line in read(directory)}
     with engine.begin() as connection:
         known = {row.participant: row for row in connection.execute(sa.select(tombstones))}
+        # Heard of, and here all the same: a part of a database from before was put in this one's place.
+        back = sa.select(events.c.participant).where(events.c.participant.in_(sa.select(tombstones.c.participant)))
+        returned = set(connection.execute(back.distinct()).scalars())
     for participant in known.keys() - listed.keys():
         _append(directory, Line(participant, known[participant].at))
+    at = {participant: row.at for participant, row in known.items()} | listed
     erased = {participant: row.erased for participant, row in known.items()}
-    for participant in listed.keys() - known.keys():
+    for participant in (listed.keys() - known.keys()) | returned:
         with engine.begin() as connection:
             erase_for_good(connection)
             count = erase(connection, participant)
-            row = {"participant": participant, "at": listed[participant], "erased": count}
-            connection.execute(upsert(connection, tombstones).values(row).on_conflict_do_nothing())
+            row = {"participant": participant, "at": at[participant], "erased": count, "swept": False}
+            statement = upsert(connection, tombstones).values(row)
+            again = {"erased": tombstones.c.erased + count, "swept": False}
+            connection.execute(statement.on_conflict_do_update(index_elements=[tombstones.c.participant], set_=again))
             audit(connection, now, CONSOLE, "person.withdraw", detail=f"{count} events")
             for device in connection.execute(sa.select(devices.c.device)).scalars().all():
                 commanding.queue(connection, device, Tombstone(at=now, participant=participant), now)
-        erased[participant] = count
+        erased[participant] = erased.get(participant, 0) + count
         empty_log(engine)
     return erased
 
@@ -126,7 +136,9 @@ def without_withdrawn(connection: sa.Connection, opened: Sequence[Opened]) -> li
     query = sa.select(tombstones.c.participant).where(tombstones.c.participant.in_(about))
     gone = set(connection.execute(query).scalars())
     return [
-        replace(each, body=None, void_reason="consent_withdrawn") if each.participant in gone else each
+        replace(each, body=None, void_reason="consent_withdrawn", withdrawn=each.participant)
+        if each.participant in gone
+        else each
         for each in opened
     ]
 
@@ -178,6 +190,7 @@ def _append(directory: Path, line: Line) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        to_disk(directory)
     except OSError as error:
         raise StoreError(f"expected to write the list of withdrawn participants at {path}; {error}") from error
 

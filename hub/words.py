@@ -122,9 +122,18 @@ _LIVE: dict[str, Words] = {
     "reason.dropped": Words("could not be stored nor held", "无法存储也无法隔离"),
     "reason.too_large": Words("too large", "过大"),
     "reason.foreign_presence": Words("another hub's word on this broker", "本代理上有其他中心的消息"),
+    "reason.unread_and_withdrawn": Words(
+        "cannot be read, and may be about somebody who has withdrawn; it stays with its device",
+        "无法读取，且可能涉及已撤回同意者，保留在设备上",
+    ),
     "reason.quarantine_full": Words("no room in quarantine", "隔离区已满"),
     "reason.seq_repeated": Words("one number for two events of a device", "同一设备的两个事件序号相同"),
     "reason.chain_broken": Words("an event that does not follow the one before", "事件与前一事件不衔接"),
+    "reason.outbox_set_back": Words(
+        "a device with a new or an older outbox; it is told again what it has forgotten",
+        "设备使用了新的或较旧的发件箱，其遗忘的指令会重新发送",
+    ),
+    "reason.command_not_sealed": Words("a command that cannot be sealed to its device", "指令无法加密给该设备"),
     "reason.events_missing": Words("events that the hub lacks; asked for again", "中心缺少的事件，已要求重发"),
     "reason.events_lost": Words("events that nobody holds any more", "已无处可寻的事件"),
     "reason.command_refused": Words("a command that a device refused", "设备拒绝的指令"),

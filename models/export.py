@@ -199,7 +199,7 @@ def export(target: Path, weights: Weights) -> Card:
     if not result.passed:
         raise GateFailedError(result.sentence)
     labels = choices.labels(Bundle(Path(), card, content))
-    card = msgspec.structs.replace(card, labels=labels, gate=result.sentence, gate_kind=result.kind)
+    card = msgspec.structs.replace(card, labels=labels, gate=result.sentence, gate_kind=result.card_kind)
     bundle.save(target, card, content)
     return card
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.gate.running import Found
+from convert.gate.result import Cause
+from convert.gate.running import CONVERTED, FLOAT, Found
 
 Reals = NDArray[np.float64]
 Tensors = Sequence[Sequence[NDArray[np.float32]]]
@@ -28,6 +30,13 @@ _LENIENCE = 0.5
 """What one model reports, the other need only see at half of its threshold: a score at the edge may fall either way."""
 
 
+class Fault(NamedTuple):
+    """Why two models do not agree: for programs, and in words."""
+
+    cause: Cause
+    told: str
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """value: of the figure that counts as lost or kept, 0 to 1. figures: name → value. limits: what passes.
@@ -38,12 +47,21 @@ class Agreement:
     value: float
     figures: Mapping[str, float]
     limits: Mapping[str, float]
-    faults: tuple[str, ...]
+    found: tuple[Fault, ...]
     ratios: Mapping[str, tuple[Reals, Reals]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        return not self.faults
+        return not self.found
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        return tuple(each.told for each in self.found)
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Each once, in their order."""
+        return tuple(dict.fromkeys(each.cause for each in self.found))
 
 
 def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
@@ -61,14 +79,13 @@ def of_probabilities(float_model: Reals, converted: Reals) -> Agreement:
     figures = {each: float(values.mean()) for each, values in by_picture.items()}
     figures["largest probability difference"] = float(difference.max())
     top1 = figures[name]
-    faults = []
+    faults: list[Fault] = []
     if float(np.ptp(float_model, axis=0).max()) == 0:
-        faults.append("the float model gives every picture the same probabilities")
+        faults.append(Fault("constant", f"{FLOAT} gives every picture the same probabilities"))
     faults += _below(name, top1, TOP1_MIN)
     if not figures["largest probability difference"] <= PROBABILITY_DIFFERENCE_MAX:
-        faults.append(
-            f"largest probability difference {difference.max():.3f} of at most {PROBABILITY_DIFFERENCE_MAX:g}"
-        )
+        told = f"largest probability difference {difference.max():.3f} of at most {PROBABILITY_DIFFERENCE_MAX:g}"
+        faults.append(Fault("limit", told))
     limits = {name: TOP1_MIN, "largest probability difference": PROBABILITY_DIFFERENCE_MAX}
     every = np.ones(len(chosen))
     ratios = {each: (values.astype(np.float64), every) for each, values in by_picture.items()}
@@ -88,10 +105,11 @@ def of_detections(float_model: Found, converted: Found, thresholds: Sequence[flo
     again = next(iter(figures.values()))
     limits = dict(zip(figures, (FOUND_AGAIN_MIN, FOUND_AGAIN_MIN, MEAN_IOU_MIN), strict=True))
     if np.isnan(again):
-        faults = [
-            f"the float model finds nothing at its thresholds in {len(float_model)} pictures, so nothing was compared: "
+        told = (
+            f"{FLOAT} finds nothing at its thresholds in {len(float_model)} pictures, so nothing was compared: "
             "other pictures, or a lower score_threshold in --describe TOML"
-        ]
+        )
+        faults = [Fault("nothing found", told)]
     else:
         faults = [fault for name, value in figures.items() for fault in _below(name, value, limits[name])]
     return Agreement(0.0 if np.isnan(again) else again, figures, limits, tuple(faults), ratios)
@@ -102,17 +120,20 @@ def of_tensors(float_model: Tensors, converted: Tensors) -> Agreement:
 
     Correlation is of what changes from example to example: an output that is stuck has a fine cosine all the same.
     """
-    cosines, correlations, faults = [], [], []
+    cosines, correlations = [], []
+    faults: list[Fault] = []
     by_output = zip(zip(*float_model, strict=True), zip(*converted, strict=True), strict=True)
     for number, sides in enumerate(by_output):
         first, second = (np.stack([each.ravel() for each in side]).astype(np.float64) for side in sides)
-        if not (np.isfinite(first).all() and np.isfinite(second).all()):
-            faults.append(f"output {number} has NaN or infinity")
+        whose = [name for name, side in ((FLOAT, first), (CONVERTED, second)) if not np.isfinite(side).all()]
+        if whose:
+            cause: Cause = "float not finite" if FLOAT in whose else "not finite"
+            faults.append(Fault(cause, f"output {number} of {' and of '.join(whose)} has NaN or infinity"))
             continue
         cosines.append(_cosine(first, second))
         centred = first - first.mean(axis=0)
         if not np.abs(centred).max() > 0:
-            faults.append(f"output {number} of the float model never changes")
+            faults.append(Fault("constant", f"output {number} of {FLOAT} never changes"))
             continue
         correlations.append(_cosine(centred, second - second.mean(axis=0)))
     figures = {
@@ -124,9 +145,9 @@ def of_tensors(float_model: Tensors, converted: Tensors) -> Agreement:
     return Agreement(min(cosines, default=0.0), figures, limits, tuple(faults))
 
 
-def _below(name: str, value: float, floor: float) -> list[str]:
+def _below(name: str, value: float, floor: float) -> list[Fault]:
     """NaN is no fault of its own: it comes of nothing to compare, which has been told."""
-    return [f"{name} {value:.4f} of at least {floor:g}"] if value < floor else []
+    return [Fault("limit", f"{name} {value:.4f} of at least {floor:g}")] if value < floor else []
 
 
 def _cosine(first: Reals, second: Reals) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.gate.agreement import Agreement, of_detections, of_probabilities, of_tensors, ratio
-from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, Reals, interval, resample
+from convert.gate.bootstrap import GROUPS_MIN, Method, Reals, interval, none_limit, resample
 from convert.gate.result import Figure, GateResult, known
-from convert.gate.running import Runner, detections, probabilities
+from convert.gate.running import CONVERTED, FLOAT, Runner, detections, probabilities
 from convert.pictures.evaluation import Evaluation
 from edge.bundle import Bundle
 
@@ -44,17 +45,34 @@ class AgreementGate:
             pictures=pictures,
             groups=len(set(self._evaluation.groups)),
             pictures_from=self._evaluation.told,
+            causes=found.causes,
             figures=tuple(
-                Figure(name, None, known(value), None, *spread.get(name, (None, None)), found.limits.get(name))
+                Figure(
+                    name,
+                    converted=known(value),
+                    limit=found.limits.get(name),
+                    **({} if name not in spread else spread[name]._asdict()),
+                )
                 for name, value in found.figures.items()
             ),
         )
 
 
-def intervals(found: Agreement, groups: Sequence[str], seed: int) -> dict[str, tuple[float | None, float | None]]:
-    """Of each figure that is a sum over the pictures, by a bootstrap over groups; empty where these are too few."""
-    count = len(set(groups))
-    if count < GROUPS_MIN or not found.ratios:
+class Interval(NamedTuple):
+    """None where no resample had a value."""
+
+    low: float | None
+    high: float | None
+    method: Method
+
+
+def intervals(found: Agreement, groups: Sequence[str], seed: int) -> dict[str, Interval]:
+    """Of each figure that is a sum over the pictures, by a bootstrap over groups; empty where these are too few.
+
+    Where all pictures have a figure whole, or none has anything of it, the exact limit: it holds of any figure from 0
+    to 1, since what a group adds is at most 1 and in so many groups was never less (or more).
+    """
+    if len(set(groups)) < GROUPS_MIN or not found.ratios:
         return {}
     sums = np.array(list(found.ratios.values()))
 
@@ -62,12 +80,17 @@ def intervals(found: Agreement, groups: Sequence[str], seed: int) -> dict[str, t
         return np.array([ratio(*each) for each in sums * weights])
 
     resampled = resample(measure, groups, seed).T
-    ends = {name: interval(values) for name, values in zip(found.ratios, resampled, strict=True)}
-    for name, (above, below) in found.ratios.items():
-        if below.sum() and (above == below).all():
-            # Without one exception every resample is the same; the exact binomial limit (Clopper and Pearson 1934).
-            ends[name] = ((1 - CONFIDENCE) / 2) ** (1 / count), 1.0
-    return {name: (known(low), known(high)) for name, (low, high) in ends.items()}
+    made = {}
+    for (name, (above, below)), values in zip(found.ratios.items(), resampled, strict=True):
+        counted = len({group for group, has_any in zip(groups, below > 0, strict=True) if has_any})
+        if counted and (above == below).all():
+            made[name] = Interval(1 - none_limit(counted), 1.0, "exact")
+        elif counted and not above.any():
+            made[name] = Interval(0.0, none_limit(counted), "exact")
+        else:
+            low, high = interval(values)
+            made[name] = Interval(known(low), known(high), "bootstrap")
+    return made
 
 
 def _agreement(float_bundle: Bundle, evaluation: Evaluation, threads: int) -> Callable[[Bundle], Agreement]:
@@ -78,8 +101,8 @@ def _agreement(float_bundle: Bundle, evaluation: Evaluation, threads: int) -> Ca
         thresholds = [label.score_threshold for label in float_bundle.card.labels]
         return lambda converted: of_detections(found, detections(converted, examples, threads), thresholds)
     if float_bundle.card.task == "classification":
-        likely = probabilities(float_bundle, examples, threads)
-        return lambda converted: of_probabilities(likely, probabilities(converted, examples, threads))
+        likely = probabilities(float_bundle, examples, threads, FLOAT)
+        return lambda converted: of_probabilities(likely, probabilities(converted, examples, threads, CONVERTED))
     answers = _tensors(float_bundle, evaluation, threads)
     return lambda converted: of_tensors(answers, _tensors(converted, evaluation, threads))
 

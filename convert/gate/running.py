@@ -17,6 +17,7 @@ from edge.inference.engine_log import notes_held_back
 from edge.preprocess import Preprocessor
 
 Floats = NDArray[np.float32]
+FLOAT, CONVERTED = "the float model itself", "the converted model"
 Found = list[list[Detection]]
 """Detections of each picture, best first."""
 
@@ -27,16 +28,19 @@ def detections(bundle: Bundle, examples: Sequence[Example], threads: int, score_
     return [detector.detect(example.rgb()) for example in examples]
 
 
-def probabilities(bundle: Bundle, examples: Sequence[Example], threads: int) -> NDArray[np.float64]:
-    """(n, labels) of a classifier; logits through softmax. One label of one value becomes two: not it, and it."""
+def probabilities(
+    bundle: Bundle, examples: Sequence[Example], threads: int, whose: str = "the model"
+) -> NDArray[np.float64]:
+    """(n, labels) of a classifier; logits through softmax. One label of one value becomes two: not it, and it.
+
+    whose: the model's part in a comparison, for the error's text. Raises ConvertError for NaN and infinity.
+    """
     runner = Runner(bundle, threads)
     specs = bundle.card.outputs
     index = next(place for place, spec in enumerate(specs) if spec.role in ("class_logits", "class_probabilities"))
     raw = np.stack([runner.outputs(example)[index].ravel() for example in examples]).astype(np.float64)
     if not np.isfinite(raw).all():
-        raise ConvertError(
-            f"expected finite outputs of {specs[index].name!r}, got NaN or infinity: the model is broken"
-        )
+        raise ConvertError(f"expected finite outputs of {specs[index].name!r}, got NaN or infinity: {whose} is broken")
     single = raw.shape[1] == 1
     if specs[index].role == "class_logits":
         if single:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from convert.description import Description
 from convert.gate import average_precision, measures
-from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, RESAMPLES, interval, resample
-from convert.gate.result import LABEL_PICTURES_MIN, Figure, GateResult, Row, figure, row
-from convert.gate.running import detections, probabilities
+from convert.gate.bootstrap import CONFIDENCE, GROUPS_MIN, RESAMPLES, interval, none_limit_of_mean, resample
+from convert.gate.result import LABEL_PICTURES_MIN, WEAK_POINTS, Cause, Figure, GateResult, Row, figure, row
+from convert.gate.running import CONVERTED, FLOAT, detections, probabilities
 from convert.pictures.evaluation import Evaluation
 from convert.pictures.skin_tone import BINS, UNKNOWN
 from edge.bundle import Bundle
@@ -63,36 +63,43 @@ class TaskGate:
         if self._task == "detection":
             shown = [{label for label, _ in each.boxes} for each in evaluation.examples]
             self._shows = np.array([[label in each for label in labels] for each in shown])
-        self._float = self._measure(float_bundle)
+        self._float, self._float_file = self._measure(float_bundle, FLOAT), float_bundle.model
         self._groups = len(set(evaluation.groups))
         self._resampled = self._resample(self._float)
 
     def judge(self, converted: Bundle) -> GateResult:
-        theirs = self._measure(converted)
-        figures = self._figures(theirs)
+        theirs = self._measure(converted, CONVERTED)
+        figures = self._figures(theirs, same_file=converted.model == self._float_file)
         metric = figures[0]
         lost = 100 * ((metric.float_model or 0.0) - (metric.converted or 0.0))
         blind = self._blindness(metric)
-        passed = lost <= self._max_drop + 1e-9 and not blind
+        too_much = lost > self._max_drop + 1e-9
+        passed = not (too_much or blind)
+        possible = None if metric.low is None else 0.0 - 100 * metric.low  # 0.0 - 0.0 is no -0.0
+        weak = passed and (possible is None or possible > max(WEAK_POINTS, self._max_drop))
+        causes: list[tuple[Cause, bool]] = [("loss", too_much), ("blind", bool(blind))]
         sources = tuple(each.source or NO_SOURCE for each in self._evaluation.examples)
         return GateResult(
             passed=passed,
             kind="task",
             task=self._task,
             metric=metric.name,
-            sentence=self._sentence(metric, lost, blind, passed=passed),
+            sentence=self._sentence(metric, lost, blind, passed=passed, weak=weak),
             points_lost=lost,
             pictures=len(self._evaluation.examples),
             groups=self._groups,
             pictures_from=self._evaluation.told,
             max_drop=self._max_drop,
+            causes=tuple(cause for cause, holds in causes if holds),
+            weak=weak,
+            loss_possible=possible if passed else None,
             figures=tuple(figures),
             per_label=self._per_label(theirs),
             per_source=self._per_part(theirs, sources, sorted(set(sources))),
             per_tone=self._per_part(theirs, self._evaluation.tones, (*BINS, UNKNOWN)),
         )
 
-    def _measure(self, bundle: Bundle) -> _Measured:
+    def _measure(self, bundle: Bundle, whose: str) -> _Measured:
         examples = self._evaluation.examples
         if self._task == "detection":
             found = average_precision.match(examples, detections(bundle, examples, self._threads), self._labels)
@@ -102,7 +109,7 @@ class TaskGate:
                 lambda weights: average_precision.detection_figures(found, weights),
                 lambda weights: np.array([average_precision.average_precision_50(each, weights) for each in found]),
             )
-        likely = probabilities(bundle, examples, self._threads)
+        likely = probabilities(bundle, examples, self._threads, whose)
         return _Measured(
             measures.FIGURES,
             "sensitivity",
@@ -116,14 +123,20 @@ class TaskGate:
             return None
         return resample(measured.figures, self._evaluation.groups, self._seed)
 
-    def _figures(self, theirs: _Measured) -> list[Figure]:
+    def _figures(self, theirs: _Measured, *, same_file: bool) -> list[Figure]:
         every = np.ones(len(self._evaluation.examples))
         values = zip(theirs.names, self._float.figures(every), theirs.figures(every), strict=True)
         resampled = self._resample(theirs)
         if resampled is None or self._resampled is None:
-            return [figure(*each) for each in values]
-        differences = (resampled - self._resampled).T
-        return [figure(*each, *interval(ends)) for each, ends in zip(values, differences, strict=True)]
+            return [figure(*each, math.nan, math.nan, "bootstrap") for each in values]
+        made = []
+        for each, differences in zip(values, (resampled - self._resampled).T, strict=True):
+            if same_file or np.nan_to_num(differences).any():
+                made.append(figure(*each, *interval(differences), "same file" if same_file else "bootstrap"))
+            else:
+                limit = none_limit_of_mean(self._shows, self._evaluation.groups)
+                made.append(figure(*each, -limit, limit, "exact"))
+        return made
 
     def _blindness(self, metric: Figure) -> str:
         """Why the float model itself does not see; empty where it does."""
@@ -134,21 +147,28 @@ class TaskGate:
         surely = value if self._resampled is None else interval(self._resampled[:, 0])[0]
         return "" if surely > chance else f"the float model itself is not surely better than chance ({chance:.3f})"
 
-    def _sentence(self, metric: Figure, lost: float, blind: str, *, passed: bool) -> str:
+    def _sentence(self, metric: Figure, lost: float, blind: str, *, passed: bool, weak: bool) -> str:
+        verdict = "passed on too few pictures to tell" if weak else "passed" if passed else "failed"
         told = (
-            f"gate: {'passed' if passed else 'failed'}: {metric.name} {_number(metric.float_model)} float, "
+            f"gate: {verdict}: {metric.name} {_number(metric.float_model)} float, "
             f"{_number(metric.converted)} converted, on the same {len(self._evaluation.examples)} pictures "
             f"({self._evaluation.told}): {_loss(lost)} ({self._max_drop:g} allowed)"
         )
         if blind:
             return f"{told}; {blind}: check --input-range, the labels' order and the evaluation set"
         if metric.low is None or metric.high is None:
-            return f"{told}; from {self._groups} groups of pictures nothing can be said of how sure that is"
+            return (
+                f"{told}; from {self._groups} of at least {GROUPS_MIN} groups of pictures nothing can be said of how "
+                "sure that is"
+            )
         least, most = 0.0 - 100 * metric.high, 0.0 - 100 * metric.low  # 0.0 - 0.0 is no -0.0
-        told += (
-            f"; {CONFIDENCE:.0%} interval of the loss {least:.1f} to {most:.1f} points ({RESAMPLES} resamples of "
-            f"{self._groups} groups)"
-        )
+        if metric.method == "same file":
+            return f"{told}; both are the same file"
+        source = {
+            "bootstrap": f"{RESAMPLES} resamples of {self._groups} groups",
+            "exact": f"nothing differs in any of {self._groups} groups; exact limit of Clopper and Pearson",
+        }[metric.method or "bootstrap"]
+        told += f"; {CONFIDENCE:.0%} interval of the loss {least:.1f} to {most:.1f} points ({source})"
         if passed and most > self._max_drop:
             return f"{told}, so a loss of up to {most:.1f} points is not ruled out"
         if not passed and least <= self._max_drop:

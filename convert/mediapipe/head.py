@@ -18,7 +18,7 @@ from convert.errors import ConvertError
 from convert.mediapipe.graph import GraphWriter
 from edge.bundle import Anchors, Bundle, Card, Decode, Output
 from edge.config import Detect
-from edge.decode import LabelCalibration, anchor_grid
+from edge.decode import LabelCalibration, anchor_grid, cell_grid
 
 _SMALLEST_SIDE_FRACTION = 1e-4
 """Of the picture's. PostProcess fails on a box without area; such a box gets this side, and a score of 0."""
@@ -62,14 +62,8 @@ def _of_distances(writer: GraphWriter, card: Card) -> int:
     # In the order of the scores, which belong to the same cells.
     by_stride = {each.stride: each for each in _of_role(card, "log_distances")}
     outputs = [by_stride[each.stride] for each in _of_role(card, "class_logits")]
-    centres, strides = [], []
-    for output in outputs:
-        rows, columns = output.shape[1:3]
-        y, x = np.mgrid[0:rows, 0:columns]
-        centres.append((np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * output.stride)
-        strides.append(np.full((rows * columns, 1), output.stride))
-    sides = _sides_px(card)
-    centre, stride = np.concatenate(centres) / sides, np.concatenate(strides) / sides
+    grid = np.concatenate([cell_grid(each, card) for each in outputs]).astype(np.float64)
+    centre, stride = grid[:, :2] / _sides_px(card), grid[:, 2:] / _sides_px(card)
     shape = (1, len(centre), 4)
     distances = writer.apply("EXP", [_joined(writer, [_rows(writer, each, 4) for each in outputs], shape)], shape)
     steps = _constant(writer, "steps", np.concatenate([-stride, stride], axis=1)[None])

@@ -26,7 +26,17 @@ MOVERS = frozenset(
 )
 """Ops that only move values about: their output has the scale of their input, and nothing is lost in them."""
 _ONE_SCALE = MOVERS | frozenset(
-    {"AVERAGE_POOL_2D", "CONCATENATION", "DYNAMIC_UPDATE_SLICE", "MAXIMUM", "MINIMUM", "PACK", "PADV2", "REDUCE_MIN"}
+    {
+        "AVERAGE_POOL_2D",
+        "CONCATENATION",
+        "DYNAMIC_UPDATE_SLICE",
+        "MAXIMUM",
+        "MINIMUM",
+        "PACK",
+        "PADV2",
+        "REDUCE_MAX",
+        "REDUCE_MIN",
+    }
     | {"RESIZE_BILINEAR", "SELECT", "SELECT_V2"}
 )
 """Ops whose integer kernels want one scale for all that goes in and comes out."""

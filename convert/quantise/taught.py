@@ -17,6 +17,7 @@ LIKE = {
     "SQUEEZE": "RESHAPE",
     "DEPTH_TO_SPACE": "SPACE_TO_DEPTH",
     "MINIMUM": "MAXIMUM",
+    "REDUCE_MAX": "REDUCE_MIN",  # Keras's GlobalMaxPooling
     "LEAKY_RELU": "RELU",  # any scale in, any out
     "RELU6": "RELU",
     "PRELU": "MUL",  # the slopes are a second input with a scale of its own

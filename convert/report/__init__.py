@@ -9,7 +9,7 @@ import html
 from importlib.resources import files
 
 from convert.gate.result import GateResult
-from convert.report import figures, words
+from convert.report import chinese, figures, words
 from convert.report.account import Account
 from convert.report.markup import escaped, megabytes, milliseconds, multiplications, section, table
 from edge.bundle import Input, Output, VectorInput
@@ -58,14 +58,17 @@ def _verdict(account: Account, gate: GateResult) -> str:
     weak = account.calibration is not None and bool(account.calibration.weak)
     if not gate.passed:
         style, words_en = "failed", "The gate failed: no bundle was written"
+    elif gate.weak:
+        style, words_en = "caution", "The gate passed, but on too few pictures to tell"
     elif gate.kind == "agreement":
         style, words_en = "caution", "The gate passed on agreement only: nobody has measured whether the model is right"
     elif weak:
         style, words_en = "caution", "The gate passed, but the calibration set is weak"
     else:
         style, words_en = "", "The gate passed"
-    told = "".join(f'<p lang="zh">{escaped(sentence)}</p>' for sentence in words.chinese(account))
+    told = "".join(f'<p lang="zh">{escaped(sentence)}</p>' for sentence in chinese.sentences(account))
     first = f"{gate.sentence[:1].upper()}{gate.sentence[1:]}."
+    first += f" {words.too_few(gate)}" if gate.weak else ""
     return f'<section class="verdict {style}"><h2>{words_en}</h2><p>{escaped(first)}</p>{told}</section>'
 
 

@@ -9,6 +9,7 @@ import msgspec
 from convert.gate.result import GateResult
 from convert.gate.scores import Scores
 from convert.latency import Latency
+from convert.quantise.ends import FloatEnd
 from convert.quantise.recipes import Recipe
 from convert.quantise.repair import Step
 from convert.quantise.trace import TensorError
@@ -39,7 +40,8 @@ class CalibrationFacts(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """ok: a bundle was written. What had not come about when it failed is None or empty.
 
-    files: name → bytes. steps: the plain conversion, then repairs. layers: in the order in which they run.
+    files: name → bytes. float_ends: inputs and outputs that are no integers. steps: the plain conversion, then repairs.
+    layers: in the order in which they run.
     """
 
     ok: bool
@@ -51,6 +53,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceFacts | None = None
     calibration: CalibrationFacts | None = None
     recipe: Recipe | None = None
+    float_ends: tuple[FloatEnd, ...] = ()
     gate: GateResult | None = None
     steps: tuple[Step, ...] = ()
     layers: tuple[TensorError, ...] = ()

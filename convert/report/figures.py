@@ -31,8 +31,8 @@ def gate_section(gate: GateResult) -> str:
         ]
         told = (
             f"Both models on {gate.pictures} examples: {gate.pictures_from}. No labels, so no figure of either alone. "
-            f"Intervals by bootstrap over {gate.groups} groups; a largest or lowest value has none."
-        )
+            f"Intervals by bootstrap over {gate.groups} groups; a largest or lowest value has none. {_exact(gate)}"
+        ).rstrip()
         return section(
             "Float against converted: agreement",
             told,
@@ -56,9 +56,22 @@ def gate_section(gate: GateResult) -> str:
     head = ("figure", "#float", "#converted", "#points", "#95 % interval", "difference in points")
     told = (
         f"Both models on the same {gate.pictures} pictures ({gate.pictures_from}), in {gate.groups} groups of "
-        "near-duplicates or persons; paired bootstrap over groups. The first figure decides."
-    )
+        f"near-duplicates or persons; paired bootstrap over groups. The first figure decides. {_exact(gate)}"
+    ).rstrip()
     return section("Float against converted", told, legend, table(head, measured, plot=True, lead=True))
+
+
+def _exact(gate: GateResult) -> str:
+    """Which intervals the bootstrap could not give."""
+    exact = [each.name for each in gate.figures if each.method == "exact"]
+    if any(each.method == "same file" for each in gate.figures):
+        return "Both models are the same file, so nothing can differ."
+    if not exact:
+        return ""
+    return (
+        f"Of {', '.join(exact)} every group says the same, so that the bootstrap has nothing to draw: its interval is "
+        "the exact limit of what was never seen (Clopper and Pearson 1934)."
+    )
 
 
 def parts_section(gate: GateResult) -> str:
@@ -156,6 +169,13 @@ def layers_section(layers: Sequence[TensorError], recipe: Recipe | None) -> str:
 
 def limit_side(figure: Figure) -> str:
     return "at most" if at_most(figure.name) else "at least"
+
+
+def limit_broken(figure: Figure) -> bool:
+    """Whether an agreement figure lies on the wrong side of its limit."""
+    if figure.limit is None or figure.converted is None:
+        return False
+    return figure.converted > figure.limit if at_most(figure.name) else figure.converted < figure.limit
 
 
 def _reach(figures: Sequence[Figure]) -> float:

@@ -1,8 +1,12 @@
-"""The account of a conversion in plain words: in full in English, in short in Chinese."""
+"""The account of a conversion in plain words, in full and in English; in short and in Chinese in chinese.py beside."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from convert.gate.result import GateResult
 from convert.graph import POSTPROCESS
+from convert.quantise.ends import FloatEnd
 from convert.quantise.recipes import Recipe
 from convert.quantise.repair import Step
 from convert.report.account import Account, CalibrationFacts, SourceFacts
@@ -17,18 +21,11 @@ KINDS = {
     "tflite": "a float .tflite",
 }
 RECIPES = {
-    "static_wi8_ai8": "weights and activations int8, nothing computed in float",
+    "static_wi8_ai8": "weights and activations int8",
     "static_wi8_ai16": "weights int8, activations int16",
     "dynamic_wi8_afp32": "weights int8, activations float",
     "float": "nothing quantised",
 }
-_RECIPES_ZH = {
-    "static_wi8_ai8": "权重和激活均为 int8，没有浮点运算",
-    "static_wi8_ai16": "权重 int8，激活 int16",
-    "dynamic_wi8_afp32": "权重 int8，激活为浮点",
-    "float": "未量化",
-}
-_METRICS_ZH = {"balanced accuracy": "平衡准确率", "top-1 agreement": "首选类别一致率"}
 
 
 def english(account: Account) -> list[str]:
@@ -36,9 +33,21 @@ def english(account: Account) -> list[str]:
     told = done(account)
     if account.gate is not None:
         told.append(account.gate.sentence[:1].upper() + account.gate.sentence[1:] + ".")
+        if account.gate.weak:
+            told.append(too_few(account.gate))
     if account.ok:
         told.append(f"Bundle in {account.bundle}; what was done and how well it sees stands in {account.report}.")
     return told
+
+
+def too_few(gate: GateResult) -> str:
+    """Of a pass that is weak: what it leaves open, and what to do."""
+    possible = gate.loss_possible
+    left = "no loss is ruled out" if possible is None else f"a loss of {possible:.1f} points is not ruled out"
+    return (
+        f"Too few evaluation pictures: {left}, so the card says task_weak and `dermedge run` warns. Give --eval more "
+        "pictures, of more people."
+    )
 
 
 def done(account: Account) -> list[str]:
@@ -50,7 +59,8 @@ def done(account: Account) -> list[str]:
     if account.calibration is not None:
         told += _calibration(account.calibration)
     if account.recipe is not None:
-        told.append(_recipe(account.recipe, ends_float=_ends_float(account)))
+        told.append(_recipe(account.recipe, account.float_ends))
+        told += [f"  {line}" for line in float_ends(account.float_ends)]
     kind = "task" if account.gate is None else account.gate.kind
     told += [f"Repair {number}: {step(each, kind)}" for number, each in enumerate(account.repairs, 1)]
     if account.model_bytes and account.source is not None and account.latency is not None:
@@ -60,33 +70,6 @@ def done(account: Account) -> list[str]:
             f"{milliseconds(speed.float_ms)} float, {milliseconds(speed.converted_ms)} converted "
             f"({speed.threads} thread)."
         )
-    return told
-
-
-def chinese(account: Account) -> list[str]:
-    """The same in short: verdict, what it rests on, and what it does not say."""
-    told = []
-    gate = account.gate
-    if gate is not None:
-        told.append(_gate_zh(account))
-        if gate.kind == "agreement":
-            told.append("没有带标注的评估图片：只检验了转换后的模型与浮点模型是否一致，没有检验它们是否正确。")
-    if account.calibration is not None:
-        dropped = account.calibration.duplicates_dropped
-        told.append(f"校准图片 {account.calibration.pictures} 张，剔除近似重复 {dropped} 张。")
-        if account.calibration.weak:
-            told.append("校准集不足（已按要求继续，并记录在模型卡中）。")
-    if account.recipe is not None:
-        told.append(_recipe_zh(account.recipe, ends_float=_ends_float(account)))
-    kept = [each for each in account.repairs if each.kept]
-    if kept:
-        told.append(f"普通转换未通过；共修复 {len(kept)} 步，每一步的收益和代价见下。")
-    if account.latency is not None and account.source is not None and account.model_bytes:
-        told.append(
-            f"文件大小 {megabytes(account.source.float_bytes)} → {megabytes(account.model_bytes)}；"
-            f"本机单次推理 {milliseconds(account.latency.float_ms)} → {milliseconds(account.latency.converted_ms)}。"
-        )
-    told.append("仅供研究和演示，不得用于临床；结果不是诊断。")
     return told
 
 
@@ -100,23 +83,31 @@ def step(each: Step, kind: str) -> str:
     return f"{each.what}: {each.points_lost:.2f} {counted}{bought}; {cost}; {verdict if each.kept else 'taken back'}."
 
 
-def _ends_float(account: Account) -> bool:
-    """Whether an int8 file gives float out: TFLite_Detection_PostProcess, the last op, knows nothing else."""
-    int8 = account.recipe is not None and account.recipe.name == "static_wi8_ai8"
-    return int8 and account.card is not None and any(each.dtype == "float32" for each in account.card.outputs)
+def float_ends(ends: Sequence[FloatEnd]) -> list[str]:
+    """What takes or gives float, and why; for the card as well."""
+    whys = {
+        "recipe": "as the recipe has it",
+        "op": f"since {POSTPROCESS} knows float alone",
+        "repair": "since repair left its layer in float",
+    }
+    told = []
+    for side in ("input", "output"):
+        for why, because in whys.items():
+            names = [each.name for each in ends if (each.side, each.why) == (side, why)]
+            if names:
+                told.append(f"float {side}{'s' if len(names) > 1 else ''}: {', '.join(names)}, {because}")
+    return told
 
 
-def _recipe(recipe: Recipe, *, ends_float: bool) -> str:
+def _recipe(recipe: Recipe, ends: Sequence[FloatEnd]) -> str:
     wider = [f"{each.layer} in {each.precision}" for each in recipe.overrides if each.precision is not None]
-    wider += [f"{POSTPROCESS}, which knows float alone"] if ends_float else []
-    what = f"weights and activations int8 but for {', '.join(wider)}" if wider else RECIPES[recipe.name]
+    wider += [f"{POSTPROCESS}, which knows float alone"] if any(each.why == "op" for each in ends) else []
+    what = RECIPES[recipe.name]
+    if wider and recipe.name != "float":
+        what += f" but for {', '.join(wider)}"
+    elif recipe.name == "static_wi8_ai8":
+        what += ", nothing computed in float"
     return f"Recipe {recipe.text()}: {what}."
-
-
-def _recipe_zh(recipe: Recipe, *, ends_float: bool) -> str:
-    wider = sum(each.precision is not None for each in recipe.overrides) + ends_float
-    what = f"权重和激活为 int8，其中 {wider} 层保留更高精度" if wider else _RECIPES_ZH[recipe.name]
-    return f"量化方案 {recipe.name}：{what}。"
 
 
 def _source(source: SourceFacts) -> str:
@@ -130,18 +121,3 @@ def _calibration(facts: CalibrationFacts) -> list[str]:
         f"{dropped} near-duplicate{'' if dropped == 1 else 's'} left out."
     ]
     return told + [f"  weak, used all the same: {reason}" for reason in facts.weak]
-
-
-def _gate_zh(account: Account) -> str:
-    gate = account.gate
-    assert gate is not None
-    verdict = "通过" if gate.passed else "未通过，没有写出模型包"
-    metric = _METRICS_ZH.get(gate.metric, gate.metric)
-    first = gate.figures[0] if gate.figures else None
-    if gate.kind == "agreement" or first is None or first.float_model is None or first.converted is None:
-        return f"检验{verdict}：与浮点模型的一致性，{gate.pictures} 个样本。"
-    change = f"损失 {gate.points_lost:.2f}" if gate.points_lost >= 0 else f"提高 {-gate.points_lost:.2f}"
-    return (
-        f"检验{verdict}：同样的 {gate.pictures} 张图片上，{metric} 浮点 {first.float_model:.3f}，转换后 "
-        f"{first.converted:.3f}，{change} 个百分点（允许损失 {gate.max_drop:g}）。"
-    )

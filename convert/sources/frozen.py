@@ -28,7 +28,7 @@ def import_tensorflow() -> Any:
     """TensorFlow, told to keep its notes to itself. Raises MissingLibraryError with what installs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with engine_log.notes_held_back():
+        with engine_log.notes_held_back(all_lines=True):
             import tensorflow as tf
     except ImportError as error:
         raise MissingLibraryError("Keras models and SavedModels", "TensorFlow", INSTALL) from error
@@ -37,8 +37,12 @@ def import_tensorflow() -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What frameworks print goes nowhere: stdout is data. Their warnings are about their own insides."""
-    with engine_log.notes_held_back(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    """What frameworks print goes nowhere, but for `--debug`: stdout is data, and on stderr they speak of themselves."""
+    with (
+        engine_log.notes_held_back(all_lines=True),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         yield
 

@@ -72,31 +72,57 @@ def check_weights(content: bytes, weight_count: int, where: str) -> None:
         )
 
 
-def check_answers(content: bytes, reference: Reference | None, where: str) -> list[str]:
-    """Run the file, and its source where there is one. Notes on what was seen.
+def check_source(content: bytes, reference: Reference | None, where: str) -> list[Named]:
+    """Is the source itself sound? Asked before its .tflite is held against it. What it answers to the first inputs.
 
-    Raises ConvertError for NaN or infinity, for outputs that never change, and for a file that answers otherwise than
-    its source.
+    Without a reference the .tflite is the source, and the list is empty: there is nothing to hold it against.
+
+    Raises ConvertError for NaN or infinity, and for outputs that never change.
     """
-    inputs, outputs = interface(content)
+    inputs, _ = interface(content)
+    samples = [seeded(inputs, index) for index in range(len(RANGES) if reference is None else COMPARED)]
+    if reference is None:
+        interpreter = make_interpreter(content)
+        answers: list[Named] = [run(interpreter, dict(sample)) for sample in samples]
+    else:
+        answers = [reference(sample) for sample in samples]
+    check_finite([answer for answer, limits in zip(answers, RANGES, strict=False) if limits == RANGES[0]], where)
+    still = unchanging(answers)
+    if len(still) == len(answers[0]):
+        raise ConvertError(
+            f"expected outputs of {where} that depend on the input, got the same values of {', '.join(still)} for "
+            f"{len(answers)} different inputs: the float model itself is broken before conversion; look at its training"
+        )
+    return [] if reference is None else answers
+
+
+def check_finite(answers: Sequence[Named], where: str) -> None:
+    """Raise ConvertError for NaN or infinity in what a source answers to inputs between 0 and 1."""
+    for name in answers[0]:
+        if not all(np.isfinite(answer[name]).all() for answer in answers):
+            raise ConvertError(
+                f"expected numbers in output {name!r} of {where}, got NaN or infinity on inputs between 0 and 1: "
+                "the float model itself is broken before conversion; look at its training"
+            )
+
+
+def check_answers(content: bytes, wanted: Sequence[Named], where: str) -> list[str]:
+    """Run the file on what its source was asked. wanted: what that said, as check_source gives it. Notes on both.
+
+    Raises ConvertError for a file that answers otherwise than its source.
+    """
+    inputs, _ = interface(content)
     interpreter = make_interpreter(content)
     samples = [seeded(inputs, index) for index in range(len(RANGES))]
     answers = [run(interpreter, dict(sample)) for sample in samples]
-    notes = _compare(samples, answers, reference, where) if reference is not None else []
-    plain = [answer for answer, limits in zip(answers, RANGES, strict=True) if limits == RANGES[0]]
-    for each in outputs:
-        if not all(np.isfinite(answer[each.name]).all() for answer in plain):
-            raise ConvertError(
-                f"expected numbers in output {each.name!r} of {where}, got NaN or infinity on inputs between 0 and 1: "
-                "the model is broken before conversion; look at its training"
-            )
-    still = [each.name for each in outputs if _is_constant([answer[each.name] for answer in answers])]
-    if len(still) == len(outputs):
-        raise ConvertError(
-            f"expected outputs of {where} that depend on the input, got the same values of {', '.join(still)} for "
-            f"{len(samples)} different inputs: the model is broken before conversion; look at its training"
-        )
+    notes = _compare(answers, wanted, where) if wanted else []
+    still = unchanging(answers)
     return notes + [f"output {name} had the same values for all {len(samples)} inputs tried" for name in still]
+
+
+def unchanging(answers: Sequence[Named]) -> list[str]:
+    """The outputs that are the same in all answers."""
+    return [name for name in answers[0] if _is_constant([answer[name] for answer in answers])]
 
 
 def seeded(inputs: Sequence[Tensor], index: int) -> dict[str, Floats]:
@@ -114,12 +140,11 @@ def seeded(inputs: Sequence[Tensor], index: int) -> dict[str, Floats]:
     return made
 
 
-def _compare(samples: Sequence[Named], answers: Sequence[Named], reference: Reference, where: str) -> list[str]:
-    wanted = [reference(sample) for sample in samples[:COMPARED]]
+def _compare(answers: Sequence[Named], wanted: Sequence[Named], where: str) -> list[str]:
     worst = 0.0
     for name in wanted[0]:
         want = np.stack([each[name] for each in wanted]).astype(np.float64)
-        got = np.stack([each[name] for each in answers[:COMPARED]]).astype(np.float64)
+        got = np.stack([each[name] for each in answers[: len(wanted)]]).astype(np.float64)
         sound = np.isfinite(want)
         if not np.array_equal(sound, np.isfinite(got)):
             raise ConvertError(
@@ -137,7 +162,7 @@ def _compare(samples: Sequence[Named], answers: Sequence[Named], reference: Refe
             )
         worst = max(worst, difference)
     return [
-        f"on {COMPARED} seeded inputs the float .tflite answers as the source does: within {worst:.1e} of the spread"
+        f"on {len(wanted)} seeded inputs the float .tflite answers as the source does: within {worst:.1e} of the spread"
     ]
 
 

@@ -142,6 +142,7 @@ def _match(
     interpreter = make_interpreter(content)
     sample = health.seeded([Tensor(name, shape, "float32", 0, 0) for name, shape in shapes.items()], 0)
     wanted = answer(sample)
+    health.check_finite([wanted], where)  # nothing can be told apart by NaN
     best, least = None, np.inf
     for pairing in pairings(shapes, {each.name: each.shape for each in inputs}):
         into = {each.name: (pairing[each.name], orders(shapes[pairing[each.name]], each.shape)[0]) for each in inputs}

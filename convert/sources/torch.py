@@ -160,8 +160,9 @@ def _weight_count(program: Any) -> int:
 
 def _import_torch() -> Any:
     try:
-        import torch
-        import torch.export
+        with quiet():
+            import torch
+            import torch.export
     except ImportError as error:
         raise MissingLibraryError("PyTorch programs", "PyTorch", INSTALL) from error
     return torch

@@ -81,6 +81,21 @@ function draw(frame, image) {
   }
   at("boxes").replaceChildren(...shapes);
   at("labels").replaceChildren(...labels);
+  keepApart(labels);
+}
+
+// Words of lesions that lie close must not cover one another: the later one moves down, past those in its way.
+function keepApart(labels) {
+  const taken = [];
+  for (const text of labels) {
+    const own = text.getBoundingClientRect();
+    let moved = 0;
+    const inWay = (other) =>
+      own.left < other.right && other.left < own.right && own.top + moved < other.bottom && other.top < own.bottom + moved;
+    for (let other = taken.find(inWay); other; other = taken.find(inWay)) moved = other.bottom + 2 - own.top;
+    text.style.marginTop = `${moved}px`;
+    taken.push({ left: own.left, right: own.right, top: own.top + moved, bottom: own.bottom + moved });
+  }
 }
 
 function blank() {

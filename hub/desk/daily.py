@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from hub import retention
 from hub.database import upsert
 from hub.desk import follow_ups, items, protocols, referring, sampling
 from hub.schema_desk import daily_runs, sample
@@ -26,17 +27,26 @@ def is_due(engine: sa.Engine, now: datetime) -> bool:
         return connection.execute(query).first() is None
 
 
-def run(engine: sa.Engine, folder: Path, settings: Settings, now: datetime) -> Mapping[str, int]:
-    """Do it, and note that it was done; how many of each. Raises ConfigError, and what the database raises."""
+def run(
+    engine: sa.Engine, folder: Path, settings: Settings, now: datetime, is_stopping: Callable[[], bool] = lambda: False
+) -> Mapping[str, int]:
+    """Do it, and note that it was done; how many of each. Raises ConfigError, and what the database raises.
+
+    is_stopping: asked between transactions; what is left is done the next time.
+    """
     cohorts = protocols.load(folder / settings.cohorts.protocols if settings.cohorts.protocols else None)
     with engine.begin() as connection:
         sampling.set_share(connection, settings.review.sample_share, now)
     counts = {
         "referrals_expired": _expire(engine, now - timedelta(days=settings.referrals.expire_after_days), now),
         "items_shown": _stop_waiting(engine, now - PICTURE_WITHIN),
-        "follow_ups_planned": follow_ups.plan(engine, cohorts),
+        "follow_ups_planned": follow_ups.plan(engine, cohorts, is_stopping),
         "follow_ups_kept": follow_ups.mark_kept(engine, cohorts, now),
     }
+    erased = retention.erase_old(engine, settings.retention, now, is_stopping)
+    counts |= {"pictures_erased": erased.pictures, "bodies_erased": erased.bodies}
+    if is_stopping():
+        return counts
     row = {"done_at": now, "counts": counts}
     with engine.begin() as connection:
         statement = upsert(connection, daily_runs).values(day=now.date(), **row)

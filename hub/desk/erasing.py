@@ -54,12 +54,12 @@ def _erase_commands(connection: sa.Connection, device: str, encounter_id: str) -
     if not ids:
         return
     mine = commands.c.command_id.in_(ids)
-    waits = connection.execute(
-        sa.select(commands.c.message.is_not(None)).where(mine, commands.c.answered_at.is_(None))
-    ).scalars()
-    sealed = any(waits)
-    if sealed:
-        commanding.begin_anew(connection, device)
-    connection.execute(sa.delete(commands).where(mine, commands.c.answered_at.is_(None)))
-    connection.execute(sa.update(commands).where(mine).values(body={}, message=None, detail=""))
+    waits = mine, commands.c.answered_at.is_(None)
+    sealed_at = connection.execute(
+        sa.select(sa.func.max(commands.c.queued_at)).where(*waits, commands.c.message.is_not(None))
+    ).scalar_one_or_none()
+    if sealed_at is not None:
+        commanding.begin_anew(connection, device, sealed_at)
+    connection.execute(sa.delete(commands).where(*waits))
+    connection.execute(sa.update(commands).where(mine).values(type="erased", body={}, message=None, detail=""))
     connection.execute(sa.delete(encounter_commands).where(*of))

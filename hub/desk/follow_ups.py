@@ -5,7 +5,7 @@ Only of people whose consent covers it. Planning again changes what is still due
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,17 +22,18 @@ CHUNK_ROWS = 100
 BY_COMING = "visit"
 
 
-def plan(engine: sa.Engine, protocols: Sequence[Protocol]) -> int:
+def plan(engine: sa.Engine, protocols: Sequence[Protocol], is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Plan all visits that follow from what is known now; how many are new. In short transactions."""
     count, after = 0, ("", "")
-    while True:
+    while not is_stopping():
         with engine.begin() as connection:
             rows = _screened(connection, after)
             for row in rows:
                 count += _plan_one(connection, row, protocols)
         if len(rows) < CHUNK_ROWS:
-            return count
+            break
         after = (rows[-1]["encounter_id"], rows[-1]["device"])
+    return count
 
 
 def mark_kept(engine: sa.Engine, protocols: Sequence[Protocol], now: datetime) -> int:

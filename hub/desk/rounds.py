@@ -52,7 +52,7 @@ class Rounds:
         try:
             now = self._clock.now()
             if daily.is_due(engine, now):
-                counts = daily.run(engine, self._directory, settings.load(self._directory), now)
+                counts = daily.run(engine, self._directory, settings.load(self._directory), now, self._stopping.is_set)
                 done = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
                 _log.info("the work of the day is done: %s", done or "nothing to do")
         finally:

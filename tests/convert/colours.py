@@ -27,15 +27,17 @@ def picture(label: int, rng: np.random.Generator, *, size_px: int = 40, brightne
     return np.asarray(np.clip(ground + field, 0, 255), dtype=np.uint8)
 
 
-def write(folder: Path, count: int, seed: int = 0, *, header: str = "image,label,source,group") -> Path:
-    """`count` pictures in folder/images and folder/set.csv, labels in turn; two in a row are of one group."""
+def write(
+    folder: Path, count: int, seed: int = 0, *, header: str = "image,label,source,group", per_group: int = 6
+) -> Path:
+    """`count` pictures in folder/images and folder/set.csv, labels in turn, so many in a row of one group."""
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
     lines = [header]
     for number in range(count):
         label = number % len(LABELS)
         cv2.imwrite(str(folder / "images" / f"{number}.png"), picture(label, rng)[:, :, ::-1])
-        lines.append(f"{number}.png,{LABELS[label]},source_{number % 2},group_{seed}_{number // 6}")
+        lines.append(f"{number}.png,{LABELS[label]},source_{number % 2},group_{seed}_{number // per_group}")
     (folder / "set.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "set.csv"
 

@@ -26,7 +26,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = colours.TOML.replace('"bluish"]', '"bluish", "none"]')
     (folder / "fragile.toml").write_text(text, encoding="utf-8")
     colours.write(folder / "calibration", 160, seed=1)
-    colours.write(folder / "evaluation", 150, seed=2)
+    colours.write(folder / "evaluation", 150, seed=2, per_group=2)
     return folder
 
 

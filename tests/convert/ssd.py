@@ -40,23 +40,7 @@ _OPTIONS = {
 
 def detector() -> bytes:
     """`image` [1, 64, 64, 3] of 0 to 1 → boxes [1, 10, 4], classes [1, 10], scores [1, 10], count [1]."""
-    build = Builder()
-    image = build.tensor("image", (1, SIDE_PX, SIDE_PX, 3), "FLOAT32")
-    # Mean green less mean red and blue, and four offsets of nothing.
-    colour = np.array([-20.0, 40.0, -20.0], np.float32) / CELL_PX**2
-    weights = np.zeros((5, CELL_PX, CELL_PX, 3), np.float32)
-    weights[0] = colour
-    weights[1:] = 0.01 * np.array([1.0, -1.0, 1.0], np.float32) / CELL_PX**2
-    matrix = build.tensor("weights", weights.shape, "FLOAT32", weights)
-    bias = build.tensor("bias", (5,), "FLOAT32", np.array([-10.0, 0, 0, 0, 0], np.float32))
-    cells = build.tensor("cells", (1, CELLS, CELLS, 5), "FLOAT32")
-    options = schema.Conv2DOptionsT()
-    options.strideH = options.strideW = CELL_PX
-    options.dilationHFactor = options.dilationWFactor = 1
-    options.padding = schema.Padding.VALID
-    build.op("CONV_2D", [image, matrix, bias], [cells], options)
-    build.graph.inputs, build.graph.outputs = [image], [cells]
-
+    build, cells = _cells()
     writer, rows = GraphWriter(build.model), CELLS * CELLS
     shape = (1, rows, 5)
     flat = writer.apply("RESHAPE", [cells, writer.constant("rows", np.asarray(shape, np.int32))], shape)
@@ -75,6 +59,52 @@ def detector() -> bytes:
     writer.custom_op("TFLite_Detection_PostProcess", [offsets, scores, anchors], made, _OPTIONS)
     writer.graph.outputs = made
     return pack_model(build.model)
+
+
+def raw_heads(*, flattened: bool, channels_first: bool = False) -> bytes:
+    """The same convolution without what decodes: `scores` and `distances`, as maps, or cell by cell."""
+    build, cells = _cells(float(np.log(0.5)))  # half a cell to each side
+    writer, rows = GraphWriter(build.model), CELLS * CELLS
+    flat = writer.apply("RESHAPE", [cells, writer.constant("rows", np.asarray((1, rows, 5), np.int32))], (1, rows, 5))
+    made = []
+    for name, channels in (("scores", [0]), ("distances", [1, 2, 3, 4])):
+        shape: tuple[int, ...] = (1, rows, len(channels))
+        head = writer.apply(
+            "GATHER", [flat, writer.constant(f"which_{name}", np.asarray(channels, np.int32))], shape, axis=2
+        )
+        if channels_first:
+            shape = (1, len(channels), rows)
+            head = writer.apply(
+                "TRANSPOSE", [head, writer.constant(f"order_{name}", np.asarray([0, 2, 1], np.int32))], shape
+            )
+        elif not flattened:
+            shape = (1, CELLS, CELLS, len(channels))
+            head = writer.apply("RESHAPE", [head, writer.constant(f"map_{name}", np.asarray(shape, np.int32))], shape)
+        writer.graph.tensors[head].name = name.encode()
+        made.append(head)
+    writer.graph.outputs = made
+    return pack_model(build.model)
+
+
+def _cells(offset: float = 0.0) -> tuple[Builder, int]:
+    """A graph that is begun: image → [1, 4, 4, 5], a score and four offsets a cell."""
+    build = Builder()
+    image = build.tensor("image", (1, SIDE_PX, SIDE_PX, 3), "FLOAT32")
+    # Mean green less mean red and blue, and four offsets of nothing.
+    colour = np.array([-20.0, 40.0, -20.0], np.float32) / CELL_PX**2
+    weights = np.zeros((5, CELL_PX, CELL_PX, 3), np.float32)
+    weights[0] = colour
+    weights[1:] = 0.01 * np.array([1.0, -1.0, 1.0], np.float32) / CELL_PX**2
+    matrix = build.tensor("weights", weights.shape, "FLOAT32", weights)
+    bias = build.tensor("bias", (5,), "FLOAT32", np.array([-10.0, *[offset] * 4], np.float32))
+    cells = build.tensor("cells", (1, CELLS, CELLS, 5), "FLOAT32")
+    options = schema.Conv2DOptionsT()
+    options.strideH = options.strideW = CELL_PX
+    options.dilationHFactor = options.dilationWFactor = 1
+    options.padding = schema.Padding.VALID
+    build.op("CONV_2D", [image, matrix, bias], [cells], options)
+    build.graph.inputs, build.graph.outputs = [image], [cells]
+    return build, cells
 
 
 def write(folder: Path, count: int, seed: int) -> Path:

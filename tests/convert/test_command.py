@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import dermedge as command
-from edge import bundle
+from convert.cli import NOTHING_DONE
+from convert.report.account import Account
+from edge import __version__, bundle
 from tests.convert import tiny
 from tests.convert.command import COMMAND, dermedge, environment, judged, last_line, words
 from tests.tree import ROOT
@@ -102,6 +104,33 @@ def test_people_get_a_plain_account(room: Path, tmp_path: Path) -> None:
     assert card.name == "colours"
 
 
+def test_a_pass_on_three_pictures_is_told_and_marked(room: Path, tmp_path: Path) -> None:
+    rows = (room / "evaluation" / "set.csv").read_text(encoding="utf-8").splitlines()
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(rows[:4]), encoding="utf-8")
+    out, pictures = tmp_path / "out", str(room / "evaluation" / "images")
+    done = dermedge(*words(room, out, "--eval", str(few), "--eval-images", pictures))
+    assert done.returncode == 0, done.stderr
+    assert "Gate: passed on too few pictures to tell" in done.stdout
+    assert "the card says task_weak and `dermedge run` warns" in done.stdout
+    card = bundle.load(out).card
+    assert card.gate_kind == "task_weak"
+    assert card.gate.startswith("gate: passed on too few pictures to tell: ")
+    assert "on too few pictures to tell</h2>" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_labels_it_says_what_to_pass(room: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", image=np.random.default_rng(0).uniform(size=(150, 16, 16, 3)).astype(np.float32))
+    command = ["convert", str(room / "model.tflite"), "--calibration", str(tmp_path / "set.npz")]
+    done = dermedge(*command, "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "--labels FILE" in line]
+    assert len(said) == 1
+    assert "only compared tensor by tensor" in said[0]
+    assert "--labels FILE" in done.stdout
+    assert bundle.load(tmp_path / "out").card.task == "tensors"
+
+
 def test_a_model_that_plain_conversion_ruins_is_repaired(room: Path, tmp_path: Path) -> None:
     out = tmp_path / "repaired"
     done = dermedge(*words(room, out, *judged(room), "--json", model="fragile.tflite", describe="fragile.toml"))
@@ -127,6 +156,7 @@ def test_a_gate_that_fails_leaves_a_report_and_no_bundle(room: Path, tmp_path: P
     report = tmp_path / "ruined.report.html"
     assert [each.name for each in tmp_path.iterdir()] == [report.name]
     assert last_line(done).startswith("dermedge: gate: failed: balanced accuracy")
+    assert done.stderr.count("balanced accuracy") == 1, "once is enough"
     assert str(report) in last_line(done)
     assert done.stdout == ""
     page = report.read_text(encoding="utf-8")
@@ -142,6 +172,16 @@ def test_failures_are_one_json_object_as_well(room: Path, tmp_path: Path) -> Non
     told = json.loads(done.stdout)
     assert (told["ok"], told["exit_code"], told["bundle"]) == (False, 65, None)
     assert told["error"] in last_line(done)
+    empty = Account(ok=False, exit_code=65, error=told["error"], dermedge=__version__)
+    assert told == json.loads(json.dumps(empty.as_json())), "the keys of a failure are those of an account"
+
+
+def test_a_failed_gate_is_told_once_and_has_the_same_keys(room: Path, tmp_path: Path) -> None:
+    command = words(room, tmp_path / "ruined", *judged(room), "--json", model="fragile.tflite", describe="fragile.toml")
+    done = dermedge(*command, "--max-float-layers", "0")
+    assert done.returncode == 65
+    assert done.stderr.count("balanced accuracy") == 1
+    assert set(json.loads(done.stdout)) == set(NOTHING_DONE)
 
 
 def test_a_folder_that_exists_is_refused_and_untouched(room: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ LIMITED = (
 )
 
 
-@pytest.mark.parametrize("limit_bytes", [100, 1500])
+@pytest.mark.parametrize("limit_bytes", [100, 3000])
 def test_a_full_disk_is_74_and_nothing_is_left(room: Path, tmp_path: Path, limit_bytes: int) -> None:
     """A limit on the size of a file stands in for it."""
     out = tmp_path / "deep" / "out"
@@ -39,6 +39,7 @@ def test_a_full_disk_is_74_and_nothing_is_left(room: Path, tmp_path: Path, limit
     assert last_line(done).startswith("dermedge: expected")
     assert "make space" in last_line(done)
     assert list(tmp_path.iterdir()) == []
+    assert ("write …" in done.stderr) == (limit_bytes > 1000), "no room for the model itself is known at once"
 
 
 def test_ctrl_c_leaves_nothing(room: Path, tmp_path: Path) -> None:

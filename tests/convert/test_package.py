@@ -52,6 +52,15 @@ def test_folder_that_exists_is_refused_before_anything_is_done(tmp_path: Path) -
             package.check_target(tmp_path / name)
     with pytest.raises(UsageError, match="can write to"):
         package.check_target(tmp_path / "file" / "bundle")
+    with pytest.raises(UsageError, match="can write to"):
+        package.check_target(Path("/proc/bundle"))  # where even root, who may write anywhere, cannot make a folder
+
+
+def test_room_is_asked_for_before_anything_is_done_and_given_back(tmp_path: Path) -> None:
+    package.check_target(tmp_path / "deep" / "bundle", room_bytes=1_000_000)
+    with pytest.raises(StoreError, match=r"room for about 1000000000000\.0 MB.*make space"):
+        package.check_target(tmp_path / "deep" / "bundle", room_bytes=10**18)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_that_came_meanwhile_is_left_alone(tmp_path: Path, shipped: Bundle) -> None:

@@ -53,6 +53,11 @@ def test_only_the_last_op_and_what_feeds_it_is_float(room: Path) -> None:
     assert loaded.card.decode.kind == "boxes"
     assert [each.role for each in loaded.card.outputs] == ["boxes", "classes", "scores", "count"]
     assert {each.dtype for each in loaded.card.outputs} == {"float32"}
+    (caveat,) = loaded.card.caveats
+    assert caveat.startswith("float outputs: ")
+    assert caveat.endswith("since TFLite_Detection_PostProcess knows float alone")
+    told = json.loads((room / "told.json").read_text(encoding="utf-8"))
+    assert {(each["side"], each["why"]) for each in told["float_ends"]} == {("output", "op")}
 
 
 def test_the_runtime_finds_the_square_where_it_is(room: Path) -> None:

@@ -39,6 +39,7 @@ def test_none_and_fractions_can_be_set() -> None:
     [
         ("camera.rate_hz=fast", "camera.rate_hz=fast"),
         ("camera.rate_hz=-1", "rate_hz"),
+        ("camera.rate_hz=1e9", "rate_hz"),
         ("camera.speed=1", "speed"),
         ("kamera.rate_hz=1", "kamera"),
         ("delivery.window=33", "window"),

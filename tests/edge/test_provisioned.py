@@ -13,7 +13,7 @@ import pytest
 
 import dermedge
 from edge.clock import SystemClock
-from edge.config import Config, Delivery, Identity
+from edge.config import Config, Delivery, Identity, Outbox
 from edge.errors import RunningError
 from edge.provisioned import Provisioned, open_provisioned
 from tests.edge.test_doctor import provision
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
 import sys, time
 from edge.clock import SystemClock
-from edge.config import Config, Delivery, Identity
+from edge.config import Config, Delivery, Identity, Outbox
 from edge.provisioned import open_provisioned
 held = open_provisioned(
     Config(identity=Identity(directory=sys.argv[1]), delivery=Delivery(publisher="memory")), SystemClock(), dict
@@ -102,3 +102,78 @@ def test_an_opening_that_fails_holds_nothing(folder: Path) -> None:
         opened(folder)
     outbox.unlink()
     opened(folder).close()
+
+
+def test_a_link_to_the_same_outbox_is_the_same_outbox(
+    holder: subprocess.Popen[str], folder: Path, tmp_path: Path
+) -> None:
+    assert holder.poll() is None
+    (tmp_path / "elsewhere").symlink_to(folder / "outbox.db")
+    settings = Config(
+        identity=Identity(directory=str(folder)),
+        delivery=Delivery(publisher="memory"),
+        outbox=Outbox(path=str(tmp_path / "elsewhere")),
+    )
+    with pytest.raises(RunningError):
+        open_provisioned(settings, SystemClock(), dict)
+
+
+def test_receipts_are_not_taken_beside_it_and_an_export_is_made(
+    holder: subprocess.Popen[str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert holder.poll() is None
+    (tmp_path / "receipts").write_bytes(b"")
+    assert dermedge.main(["outbox", "acknowledge", str(tmp_path / "receipts"), "--identity", str(folder)]) == 69
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert "already running" in told.err
+    assert dermedge.main(["outbox", "export", str(tmp_path / "stick"), "--identity", str(folder)]) == 0
+
+
+def test_names_are_on_the_disk_and_not_only_what_is_in_the_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys, outbox, ballast, ledger and exports: each folder is synced after its files were made or renamed."""
+    synced: list[tuple[Path, set[str]]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            synced.append((path, {each.name for each in path.iterdir()}))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    words = [
+        "provision",
+        "--offline",
+        "--site",
+        "village-3",
+        "--device",
+        "cam-9",
+        "--hub-keys",
+        str(folder / "hub-keys.json"),
+    ]
+    assert dermedge.main([*words, str(tmp_path / "new" / "device")]) == 0
+    device = tmp_path / "new" / "device"
+    settings = Config(
+        identity=Identity(directory=str(device)),
+        delivery=Delivery(publisher="memory"),
+        outbox=Outbox(ledger=str(tmp_path / "notes" / "ledger.jsonl"), ballast_bytes=65536),
+    )
+    made = open_provisioned(settings, SystemClock(), dict)
+    assert made is not None
+    made.close()
+    (tmp_path / "stick").mkdir()
+    assert dermedge.main(["outbox", "export", str(tmp_path / "stick" / "parcel"), "--identity", str(device)]) == 0
+    wanted = {
+        (tmp_path, "new"),
+        (tmp_path / "new", "device"),
+        (device, "device.json"),
+        (device, "outbox.db"),
+        (device, "outbox.db-ballast"),
+        (tmp_path, "notes"),
+        (tmp_path / "notes", "ledger.jsonl"),
+        (tmp_path / "stick", "parcel"),
+    }
+    assert wanted <= {(path, name) for path, names in synced for name in names}

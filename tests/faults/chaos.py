@@ -99,8 +99,8 @@ def counted(finished: Sequence[dict[str, Any]]) -> int:
 
 
 def totals(finished: Sequence[dict[str, Any]]) -> dict[str, Counter[str]]:
-    """Of all episodes: kills by kind, events and commands by what became of them, failpoints that nothing came to."""
-    counts = {name: Counter[str]() for name in ("kills", "events", "commands")}
+    """Of all episodes: kills by kind, what became of events and commands, what those did, failpoints not come to."""
+    counts = {name: Counter[str]() for name in ("kills", "events", "commands", "effects")}
     for each in finished:
         for name, counter in counts.items():
             counter.update(each[name])
@@ -203,11 +203,12 @@ def fuzz(state: Path) -> bool:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The finished episodes."""
+    """The finished episodes; those of a harness that did not look at the commands' effects count for nothing."""
     if not path.exists():
         return []
     whole = path.read_bytes()
-    return [json.loads(line) for line in whole[: whole.rfind(b"\n") + 1].splitlines()]
+    lines = map(json.loads, whole[: whole.rfind(b"\n") + 1].splitlines())
+    return [line for line in lines if "effects" in line]
 
 
 if __name__ == "__main__":

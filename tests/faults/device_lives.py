@@ -8,15 +8,19 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from edge import config, events, identity, wire
+from edge import config, events, identity, referrals, wire
 from edge.clock import SystemClock, uuid7
+from edge.commands import Commands, _Done
 from edge.delivery import Delivery
+from edge.device_secret import DeviceSecret
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
 from edge.publish.mqtt import MqttPublisher
+from tests.faults import people
 from tests.golden import messages
 
 DRAIN_S = 60.0
@@ -69,11 +73,40 @@ def drain(folder: str, port: int, commands: int) -> int:
     return 0 if done else 1
 
 
+def drain_idly(folder: str, port: int, commands: int) -> int:
+    """A fault on purpose: it says of every command that it was applied, and does nothing."""
+    Commands._do = _do_nothing  # type: ignore[method-assign]
+    return drain(folder, port, commands)
+
+
+def drain_twice(folder: str, port: int, commands: int) -> int:
+    """A fault on purpose: it keeps each reply a second time, under an id of its own."""
+    real = referrals.take
+
+    def take(connection: Any, secret: DeviceSecret, command_id: str, *arguments: Any) -> bool:
+        real(connection, secret, f"{command_id} again", *arguments)
+        return real(connection, secret, command_id, *arguments)
+
+    referrals.take = take
+    return drain(folder, port, commands)
+
+
+def _do_nothing(*_: object) -> _Done:
+    return _Done("applied")
+
+
 def _body(chance: random.Random) -> events.EventBody:
-    body = chance.choice((messages.EVENTS[0], messages.EVENTS[3], messages.EVENTS[-1]))
-    if isinstance(body, events.Finding):
-        return msgspec.structs.replace(body, finding_id=uuid7(body.at))
-    return body
+    """What stands alone, and what is about somebody: a finding, or a referral."""
+    seen = people.encounter(chance.choice(people.PARTICIPANTS))
+    now = SystemClock().now()
+    match chance.randrange(4):
+        case 0:
+            return messages.EVENTS[0]
+        case 1:
+            return messages.EVENTS[-1]
+        case 2:
+            return events.ReferralRequest(at=now, encounter=seen, referral_id=uuid7(now), finding_ids=(), tier="person")
+    return msgspec.structs.replace(messages.EVENTS[3], at=now, encounter=seen, finding_id=uuid7(now))
 
 
 def _open(stack: ExitStack, folder: Path, port: int) -> tuple[Outbox, Delivery]:
@@ -91,4 +124,10 @@ def _open(stack: ExitStack, folder: Path, port: int) -> tuple[Outbox, Delivery]:
     return outbox, delivery
 
 
-LIVES = {"work": work, "work_slowly": work_slowly, "drain": drain}
+LIVES = {
+    "work": work,
+    "work_slowly": work_slowly,
+    "drain": drain,
+    "drain_idly": drain_idly,
+    "drain_twice": drain_twice,
+}

@@ -1,7 +1,7 @@
 """One episode of kills: a new hub and a new device, some hundred lives that end hard, a quiet end, and a recount.
 
 A kill at a failpoint is one that its own process made there; the process says so by how it ended. What was queued and
-committed is noted on both sides before and after each commit, and `witness` counts again from files alone.
+committed is noted on both sides; `witness` counts again from files alone, and effects.py looks at what commands did.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import witness
 from tests.broker import Mosquitto
+from tests.faults import effects
 from tests.faults.warm import Warm
 
 WINDOWS = {
@@ -35,7 +38,7 @@ FURTHER = {
 }
 RANDOM = ("device at random", "hub at random", "broker at random")
 TRIES_MAX = 8
-HUB_WITHIN_S = 20.0
+QUIET_ENDS_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,20 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """kills: by kind. missed: a failpoint that no life came to."""
+    """kills: by kind. missed: a failpoint that no life came to. effects, wrong: as effects.py counts and tells."""
 
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
     events: dict[str, Any] = field(default_factory=dict)
     commands: dict[str, Any] = field(default_factory=dict)
+    effects: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
-        """Everything that was committed is there, once, on the other side."""
+        """Everything that was committed is there, once, on the other side, and what was told to do is done."""
         faults = ("lost", "doubled", "altered", "waiting")
         events = (*faults, "unknown", "uncounted", "gaps")
         return (
@@ -78,6 +83,7 @@ class Outcome:
             and self.events["committed"] == self.events["stored"]
             and not any(self.events[name] for name in events)
             and not any(self.commands[name] for name in faults)
+            and not any(self.effects[name] for name in ("undone", "doubled"))
         )
 
 
@@ -177,7 +183,7 @@ class Episode:
         )
 
     def _queue(self) -> None:
-        assert self._hubs.live("queue", folder=str(self._folder), count=1) == 0
+        assert self._hubs.live("queue", folder=str(self._folder), seed=self._chance.getrandbits(32)) == 0
         self._queued += 1
 
     def _start_hub(self, environment: dict[str, str] | None = None) -> int:
@@ -192,10 +198,22 @@ class Episode:
             self._ended = self._hubs.wait(self._hub)
             self._hub = None
 
-    def _quiet_end(self) -> None:
+    def _quiet_end(self, life: str = "drain") -> None:
+        """Until nothing waits on either side; a hub may have more to say once its device is here."""
         folder = str(self._folder)
-        self._devices.live("drain", folder=folder, port=self._broker.port, commands=self._queued)
-        self._hubs.live("answered", folder=folder, count=self._queued)
+        for _ in range(QUIET_ENDS_MAX):
+            known = self._known()
+            self._devices.live(life, folder=folder, port=self._broker.port, commands=known)
+            self._hubs.live("answered", folder=folder)
+            if self._known() == known:
+                return
+
+    def _known(self) -> int:
+        """The hub's commands."""
+        database = self._folder / "hub" / witness.HUB
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            count: int = connection.execute("SELECT count(*) FROM commands").fetchone()[0]
+        return count
 
     def _recount(self) -> None:
         device, hub = self._folder / "device", self._folder / "hub"
@@ -204,6 +222,8 @@ class Episode:
         ledger = noted if noted.exists() else None
         commands = witness.judge_commands(device / witness.OUTBOX, hub / witness.HUB, ledger)
         self._outcome.events, self._outcome.commands = asdict(verdict), asdict(commands)
+        found = effects.judge(self._folder)
+        self._outcome.effects, self._outcome.wrong = found.counts(), found.wrong
 
 
 def _is_over(pid: int) -> bool:

@@ -150,6 +150,8 @@ def live(folder: Path, day: Day, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "people": day.people,
+        "link_bytes_s": day.link_bytes_s,
+        "round_trip_s": day.round_trip_s,
         "findings": findings,
         "findings_stored": types["finding"],
         "urgent": waiting["urgent"],

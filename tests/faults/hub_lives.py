@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import signal
 import threading
 import time
@@ -14,15 +12,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from edge import identity
-from edge.clock import SystemClock, uuid7
+from edge.clock import SystemClock
 from edge.config import Broker
-from edge.events import ReferralReply, Resume
+from edge.events import Resume
 from edge.publish.mqtt import MqttPublisher
 from hub import commanding, database, ingest, keys, registry, schema
 from hub.opening import Arrival, Opened
 from hub.store import Outcome
-
-COMMANDS_LEDGER = "commands.jsonl"
+from tests.faults import orders
 
 
 def make(folder: str) -> int:
@@ -30,24 +27,16 @@ def make(folder: str) -> int:
     root, clock = Path(folder), SystemClock()
     keys.create(root / "hub", clock)
     database.create(root / "hub")
-    identity.create(root / "device", "village-3", "handheld-7", root / "hub" / keys.PUBLIC_FILE)
+    identity.create(root / "device", "village-3", orders.DEVICE, root / "hub" / keys.PUBLIC_FILE)
     engine = database.open_database(root / "hub")
     registry.add(engine, registry.read_device_keys(root / "device" / identity.PUBLIC_FILE), clock)
     return 0
 
 
-def queue(folder: str, count: int) -> int:
-    """Queue this many commands; each noted beside the database before and after its commit."""
-    root, clock = Path(folder), SystemClock()
-    engine = database.open_database(root / "hub")
-    with (root / COMMANDS_LEDGER).open("a") as ledger:
-        for _ in range(count):
-            now = clock.now()
-            reply = ReferralReply(at=now, referral_id=uuid7(now), step="accepted", place="clinic")
-            with engine.begin() as connection:
-                command_id = commanding.queue(connection, "handheld-7", reply, now)
-                _note(ledger.fileno(), "intend", command_id)
-            _note(ledger.fileno(), "committed", command_id)
+def queue(folder: str, seed: int) -> int:
+    """Give the device an order, and note it."""
+    root = Path(folder)
+    orders.give(root, database.open_database(root / "hub"), SystemClock(), seed)
     return 0
 
 
@@ -81,14 +70,14 @@ class CarelessIngest(ingest.Ingest):
         return super()._write(arrivals)
 
 
-def answered(folder: str, count: int) -> int:
-    """Wait until this many commands have their answer; 1 where that does not come."""
+def answered(folder: str) -> int:
+    """Wait until every command has its answer; 1 where that does not come."""
     engine = database.open_database(Path(folder) / "hub", read_only=True)
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         with engine.connect() as connection:
-            query = sa.select(sa.func.count()).where(schema.commands.c.answered_at.is_not(None))
-            if connection.execute(query).scalar_one() >= count:
+            query = sa.select(sa.func.count()).where(schema.commands.c.answered_at.is_(None))
+            if connection.execute(query).scalar_one() == 0:
                 return 0
         time.sleep(0.05)
     return 1
@@ -104,11 +93,6 @@ def _serve(folder: str, port: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: until.set())
     ingest.run(Path(folder) / "hub", MqttPublisher(Broker(port=port)), SystemClock(), until)
     return 0
-
-
-def _note(descriptor: int, what: str, command_id: str) -> None:
-    os.write(descriptor, json.dumps({"what": what, "command_id": command_id}).encode() + b"\n")
-    os.fsync(descriptor)
 
 
 LIVES = {

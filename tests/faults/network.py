@@ -93,6 +93,7 @@ def bad_network(folder: Path, weather: Weather) -> dict[str, Any]:
     )
     return {
         **asdict(weather),
+        "loss_percent": LOSS_PERCENT,
         **asdict(verdict),
         "drain_s": round(drain_s, 1),
         "clean": is_drained and verdict.clean and not verdict.waiting,

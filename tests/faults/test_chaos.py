@@ -12,7 +12,8 @@ from tests.faults import chaos, figures, fuzz_target
 from tests.faults.episode import FURTHER, RANDOM, WINDOWS, Episode, Plan
 from tests.faults.warm import Warm
 
-SMALL = Plan(at_windows=5, at_further=1, devices=4, hubs=2, brokers=2, commands=10)
+SMALL = Plan(at_windows=5, at_further=1, devices=4, hubs=2, brokers=2, commands=25)
+NO_FAULTS = {"undone": 0, "doubled": 0}
 CONTROL = Plan(at_windows=0, at_further=0, devices=0, hubs=0, brokers=0, commands=0)
 
 
@@ -31,7 +32,8 @@ def test_kills_in_every_window_lose_and_double_nothing_in_either_direction(
     with capsys.disabled():
         print(f"\n{outcome}")
     assert outcome.clean, outcome
-    assert outcome.commands["queued"] == outcome.commands["answered"] >= 10
+    assert outcome.commands["queued"] == outcome.commands["answered"] >= 20
+    assert all(outcome.effects[kind] > 0 for kind in ("referral_reply", "resend_from", "tombstone", "refused", "voids"))
     assert all(outcome.kills[kind] == 5 for kind in WINDOWS)
     assert outcome.events["redelivered"] > 0
     assert sum(outcome.kills[kind] for kind in FURTHER) >= len(FURTHER) - 1
@@ -54,6 +56,35 @@ def test_a_hub_that_acknowledges_before_its_commit_loses(tmp_path: Path, warm: t
     assert episode._outcome.events["lost"] > 0
 
 
+@pytest.mark.parametrize(("life", "fault"), [("drain_idly", "undone"), ("drain_twice", "doubled")])
+def test_a_device_that_answers_and_does_nothing_or_does_it_twice_is_seen(
+    tmp_path: Path, warm: tuple[Warm, Warm], life: str, fault: str
+) -> None:
+    """The control of the recount: every command is recorded and answered once all the same."""
+    episode = Episode(tmp_path, 3, CONTROL, *warm)
+    episode._broker.start()
+    try:
+        episode._start_hub()
+        for _ in range(6):
+            assert episode._devices.wait(episode._device(linger_s=0.5)) == 0
+        episode._quiet_end()
+        for _ in range(24):
+            episode._queue()
+        episode._quiet_end(life)
+    finally:
+        episode._stop_hub(15)  # type: ignore[arg-type]
+        episode._broker.stop()
+    episode._recount()
+    outcome = episode._outcome
+    assert outcome.commands["queued"] == outcome.commands["answered"] >= 24
+    assert not any(outcome.commands[name] for name in ("lost", "doubled", "altered", "waiting"))
+    told = "\n".join(outcome.wrong)
+    if fault == "undone":
+        assert all(text in told for text in ("should stand as", "has withdrawn", "was to come again", "was applied"))
+    assert outcome.effects[fault] > 0
+    assert not outcome.clean
+
+
 def line(number: int, **changes: object) -> dict[str, object]:
     """As an episode leaves it: 250 kills, 50 at each window."""
     counts = dict.fromkeys(("lost", "doubled", "altered", "waiting"), 0)
@@ -65,6 +96,7 @@ def line(number: int, **changes: object) -> dict[str, object]:
         "missed": 0,
         "events": {**counts, "committed": 1300, "redelivered": 700},
         "commands": {**counts, "queued": 60},
+        "effects": dict.fromkeys(("referral_reply", "resend_from", "tombstone", "refused", "voids"), 9) | NO_FAULTS,
         **changes,
     }
 
@@ -90,6 +122,13 @@ def test_a_part_of_the_whole_is_never_told_as_the_whole(capsys: pytest.CaptureFi
 )
 def test_a_whole_with_something_wrong_in_it_is_not_good(changes: dict[str, object]) -> None:
     assert not chaos.tell([line(number, **changes) for number in range(40)], 10_000)
+
+
+def test_an_episode_that_did_not_look_at_the_commands_effects_counts_for_nothing(tmp_path: Path) -> None:
+    episodes = tmp_path / chaos.EPISODES
+    before = {name: value for name, value in line(0).items() if name != "effects"}
+    episodes.write_text(json.dumps(before) + "\n" + json.dumps(line(1)) + "\n" + '{"number": 2, "see')
+    assert [each["number"] for each in chaos.read(episodes)] == [1]
 
 
 def test_episodes_are_added_until_there_was_enough_to_lose() -> None:

@@ -7,22 +7,31 @@ from datetime import timedelta
 import pytest
 
 from edge import events
-from edge.clock import uuid7
 from hub import commanding, schema
 from tests.faults.pair import Pair
+from tests.golden import messages
 from tests.hub.sender import now
 from tests.patience import wait_until
 
 
+@pytest.fixture
+def asking(pair: Pair) -> Pair:
+    """Its device has asked for the referral that is replied to."""
+    pair.open_outbox().append(messages.EVENTS[6])
+    pair.outbox.close()
+    return pair
+
+
 def reply(number: int = 1) -> events.ReferralReply:
-    return events.ReferralReply(at=now(), referral_id=uuid7(now()), step="accepted", place=f"clinic {number}")
+    return events.ReferralReply(at=now(), referral_id=messages.an_id(5), step="accepted", place=f"clinic {number}")
 
 
 def all_answered(pair: Pair) -> bool:
     return all(row["answered_at"] is not None for row in pair.rows(schema.commands))
 
 
-def test_a_command_that_waits_for_its_device_is_done_and_answered_once(pair: Pair) -> None:
+def test_a_command_that_waits_for_its_device_is_done_and_answered_once(asking: Pair) -> None:
+    pair = asking
     pair.start_hub()
     command_id = pair.queue(reply())
     wait_until(lambda: pair.command(command_id)["message"] is not None, "it to be sealed")
@@ -87,7 +96,8 @@ def test_an_answer_that_was_lost_is_had_again_and_nothing_is_done_twice(
     assert len(pair.rows(schema.responses)) == 1
 
 
-def test_what_a_device_refuses_is_kept_as_such_and_shown(pair: Pair) -> None:
+def test_what_a_device_refuses_is_kept_as_such_and_shown(asking: Pair) -> None:
+    pair = asking
     pair.start_hub()
     pair.start_device()
     refused = pair.queue(events.ResendFrom(at=now(), epoch="f" * 32, seq=1, generation=1))

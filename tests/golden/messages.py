@@ -114,6 +114,7 @@ RESPONSES: tuple[events.ResponseBody, ...] = (
         epoch="fedcba98" * 4,
         last_seq=812,
         acknowledged_to=800,
+        generation=1_772_353_815_250,
     ),
 )
 

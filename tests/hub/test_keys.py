@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ import dermedge
 from edge import identity
 from edge.clock import SystemClock
 from edge.errors import ConfigError
-from edge.sealing import HubKeys, key_id
+from edge.sealing import DeviceKeys, HubKeys, key_id
 from edge.wire import decode
 from hub import keys
 from hub.registry import read_device_keys
@@ -175,3 +176,34 @@ def test_a_device_file_that_is_not_there_says_where_to_get_it(
         assert told.count("\n") == 1
         assert "`dermedge provision`" in told
         assert "device.json" in told
+
+
+SMALL_ORDER_Y = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("seal_key", bytes(32)),
+        ("seal_key", b"\x01" + bytes(31)),
+        ("seal_key", b"short"),
+        ("sign_key", bytes(32)),
+        ("sign_key", b"\x01" + bytes(31)),
+        ("sign_key", bytes.fromhex(SMALL_ORDER_Y)),
+        ("sign_key", b"\x02" + bytes(31)),
+        ("sign_key", b"\xff" * 32),
+    ],
+)
+def test_keys_that_nobody_can_hold_are_refused(
+    name: str, raw: bytes, hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of small order, no point of the curve, or not written as one is."""
+    path = provision(tmp_path / "cam", hub)
+    mine = msgspec.json.decode(path.read_bytes(), type=DeviceKeys)
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(mine, **{name: raw})))
+    assert dermedge.main(["hub", "device", "add", str(path), "--dir", str(hub)]) == 78
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert name in told
+    assert dermedge.main(["hub", "device", "list", "--dir", str(hub)]) == 0
+    assert capsys.readouterr().out == ""

@@ -199,6 +199,7 @@ def test_events_wait_for_the_migration_and_none_is_acknowledged_before(
     running = Ingest(hub, publisher(mosquitto), SystemClock())
     running.start()
     try:
+        wait_for(lambda: any(sender.presences), "the hub to listen")
         sealed = sender.seal(finding())
         sender.send(sealed)
         wait_for(lambda: "run `dermedge hub migrate`" in caplog.text, "the line that says what to do")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from edge.clock import SystemClock, uuid7
-from edge.sealing import seal
+from edge.sealing import seal, sha256
 from edge.wire import FIRST_PREVIOUS, Header, encode, encode_sealed
-from hub import quarantine, schema
+from hub import database, quarantine, schema, withdrawal
 from hub.ingest import Ingest
 from hub.opening import Opened
 from tests.broker import Mosquitto
 from tests.hub.conftest import MakeSender, Reader, publisher
-from tests.hub.sender import EPOCH, Sender, finding, now, wait_for
+from tests.hub.sender import EPOCH, Sender, encounter, finding, now, wait_for
 
 
 def test_other_bytes_under_a_stored_id_are_quarantined_and_told_so_each_time(sender: Sender, reader: Reader) -> None:
@@ -178,3 +178,90 @@ def test_one_event_that_the_database_refuses_does_not_hold_up_the_others(
     finally:
         again.stop()
     assert [held["reason"] for held in reader.rows(schema.quarantine)] == ["not_storable"]
+
+
+# ---- after a withdrawal
+
+
+def unreadable(sender: Sender, body: bytes, recipients: object = None) -> bytes:
+    header = Header(
+        kind="event",
+        device="cam-1",
+        epoch=EPOCH,
+        seq=900,
+        event_id=uuid7(now()),
+        priority="live",
+        prev_hash=FIRST_PREVIOUS,
+    )
+    keys = sender.identity.hub.recipients if recipients is None else recipients
+    return encode_sealed(seal(header, body, keys, sender.identity.signing_key))  # type: ignore[arg-type]
+
+
+def withdraw(hub: Path, participant: str) -> None:
+    engine = database.open_database(hub)
+    withdrawal.withdraw(hub, engine, participant, now())
+    engine.dispose()
+
+
+def poem_about(participant: str) -> bytes:
+    return b'{"type":"poem","lines":[{"who":"%s"}]}' % participant.encode()
+
+
+def test_a_withdrawal_takes_the_bytes_of_what_is_held_about_that_person(
+    sender: Sender, reader: Reader, hub: Path
+) -> None:
+    leaving, staying = encounter(), encounter()
+    assert leaving.participant is not None
+    assert staying.participant is not None
+    first = sender.seal(finding(leaving))
+    about_leaving = [
+        sender.seal(finding(leaving), event_id=first.header.event_id).message,
+        unreadable(sender, poem_about(leaving.participant)),
+        unreadable(sender, b"no JSON"),
+        unreadable(sender, encode(finding()), sender.identity.hub.recipients[1:]),
+    ]
+    about_staying = unreadable(sender, poem_about(staying.participant))
+    sender.send(first, *about_leaving, about_staying)
+    assert sender.await_receipts(*about_leaving, about_staying) == ["quarantined"] * 5
+    withdraw(hub, leaving.participant)
+    wait_for(lambda: sum(row["message"] is None for row in reader.rows(schema.quarantine)) == 4, "four without bytes")
+    held = {row["message_sha256"]: row for row in reader.rows(schema.quarantine)}
+    assert held[sha256(about_staying)]["message"] == about_staying
+    assert {row["message_bytes"] for row in held.values() if row["message"] is None} == {0}
+    for path in hub.glob("hub.db*"):
+        assert about_leaving[1][-200:] not in path.read_bytes(), "not even in what SQLite has freed"
+    # Its place stays, and its device is told the same as before.
+    times = sender.times_acknowledged(first)
+    sender.send(first, *about_leaving)
+    wait_for(lambda: sender.times_acknowledged(first) == times + 1, "a receipt again")
+    assert {sender.receipt(each).outcome for each in about_leaving} == {"quarantined"}  # type: ignore[union-attr]
+    assert len(reader.rows(schema.quarantine)) == 5
+
+
+def test_what_comes_after_the_withdrawal_is_held_without_bytes_or_stays_with_its_device(
+    sender: Sender, reader: Reader, hub: Path
+) -> None:
+    leaving = encounter()
+    assert leaving.participant is not None
+    first = sender.seal(finding(leaving))
+    sender.send(first)
+    sender.await_receipts(first)
+    withdraw(hub, leaving.participant)
+    about = [
+        sender.seal(finding(leaving), event_id=first.header.event_id).message,
+        unreadable(sender, poem_about(leaving.participant)),
+    ]
+    unknown = unreadable(sender, encode(finding()), sender.identity.hub.recipients[1:])
+    last = sender.seal(finding())
+    sender.send(*about, unknown, last)
+    assert sender.await_receipts(*about, last) == ["quarantined", "quarantined", "stored"]
+    assert [row["message"] for row in reader.rows(schema.quarantine)] == [None, None]
+    assert sender.receipt(unknown) is None, "this device may have sealed it before it heard of the withdrawal"
+    engine = database.open_database(hub)
+    with engine.begin() as connection:
+        heard = {"answered_at": now(), "outcome": "applied"}
+        connection.execute(schema.commands.update().where(schema.commands.c.type == "tombstone").values(heard))
+    engine.dispose()
+    sender.send(unknown)
+    assert sender.await_receipts(unknown) == ["quarantined"]
+    assert [row["message"] for row in reader.rows(schema.quarantine) if row["message"]] == [unknown]

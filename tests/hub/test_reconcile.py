@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import dermedge
 from edge.clock import SystemClock
 from edge.events import Reconcile
-from hub import database, keys, schema
+from hub import chains, database, keys, schema
 from hub.opening import Arrival, open_message
 from hub.reconcile import Report, reconcile
 from hub.registry import Registry
@@ -91,6 +91,22 @@ def test_the_end_of_a_day_names_what_never_came(bench: Bench) -> None:
     assert report.closed_at is not None
     bench.take(*sealed)
     assert bench.report().whole
+
+
+def test_numbers_beyond_all_reason_are_ranges_like_any_other(bench: Bench, reader: Reader) -> None:
+    """Told one by one they would take more memory than there is."""
+    most = 2**53
+    sealed = [bench.sender.seal(refusal()) for _ in range(4)]
+    closing = bench.sender.seal(Reconcile(at=now(), first_seq=1, last_seq=most, last_hash="a" * 64))
+    bench.take(sealed[0], sealed[3], closing)
+    report = bench.report()
+    assert (report.told_to, report.missing, report.lost) == (most, [(2, 3), (6, most)], [])
+    with bench.engine.begin() as connection:
+        chains.note_unheld(connection, "cam-1", EPOCH, [(3, most - 1)], now())
+    report = bench.report()
+    assert (report.missing, report.lost) == ([(2, 2), (most, most)], [(3, 3), (6, most - 1)])
+    bench.take(sealed[1])
+    assert whole_to(reader) == most - 1, "the chain goes on behind what is lost"
 
 
 def test_an_end_of_a_day_that_says_otherwise_is_seen(bench: Bench) -> None:

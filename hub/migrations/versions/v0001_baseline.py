@@ -260,6 +260,13 @@ def upgrade() -> None:
     op.create_index("follow_ups_by_participant", "follow_ups", ["participant"], unique=False)
     op.create_index("follow_ups_due", "follow_ups", ["done_at", "due_on", "encounter_id"], unique=False)
     op.create_table(
+        "heard",
+        sa.Column("device", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "epoch"),
+    )
+    op.create_table(
         "ingest_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
@@ -276,6 +283,12 @@ def upgrade() -> None:
         sa.Column("command_seq", sa.BigInteger(), nullable=False),
         sa.Column("command_hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("device"),
+    )
+    op.create_table(
+        "marks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("mark", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "models",
@@ -450,6 +463,7 @@ def upgrade() -> None:
         sa.Column("participant", sa.String(length=16), nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
         sa.Column("erased", sa.BigInteger(), nullable=False),
+        sa.Column("swept", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("participant"),
     )
     op.create_table(

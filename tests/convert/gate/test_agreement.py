@@ -54,7 +54,8 @@ def test_sums_over_pictures_have_an_interval_and_extremes_have_none() -> None:
     off = likely.copy()
     off[:20] = likely[:20, [1, 2, 0]]
     spread = intervals(of_probabilities(likely, off), [str(index) for index in range(200)], 0)
-    low, high = spread["top-1 agreement"]
+    low, high, method = spread["top-1 agreement"]
+    assert method == "bootstrap"
     assert low == pytest.approx(0.9 - 1.96 * np.sqrt(0.9 * 0.1 / 200), abs=0.01)
     assert high == pytest.approx(0.9 + 1.96 * np.sqrt(0.9 * 0.1 / 200), abs=0.01)
     assert "largest probability difference" not in spread
@@ -63,9 +64,24 @@ def test_sums_over_pictures_have_an_interval_and_extremes_have_none() -> None:
 def test_no_exception_among_few_is_no_proof_that_there_is_none() -> None:
     likely = np.eye(3)[np.arange(60) % 3]
     same = of_probabilities(likely, likely)
-    low, high = intervals(same, [str(index) for index in range(60)], 0)["top-1 agreement"]
-    assert (low, high) == (pytest.approx(0.9404, abs=1e-4), 1.0)
+    spread = intervals(same, [str(index) for index in range(60)], 0)
+    assert spread["top-1 agreement"] == (pytest.approx(0.9404, abs=1e-4), 1.0, "exact")
+    assert spread["mean probability difference"] == (0.0, pytest.approx(0.0596, abs=1e-4), "exact")
     assert intervals(same, ["one"] * 60, 0) == {}
+
+
+def test_pictures_without_anything_to_find_are_no_proof() -> None:
+    """Of sixty pictures twelve have a detection: the limit is that of twelve."""
+    seen = [found(0.9) if index < 12 else found() for index in range(60)]
+    spread = intervals(of_detections(seen, seen, [0.5]), [str(index) for index in range(60)], 0)
+    low, high, method = spread["share of the float model's detections found again"]
+    assert (low, high, method) == (pytest.approx(0.025 ** (1 / 12)), 1.0, "exact")
+
+
+def test_nothing_kept_is_not_certain_either() -> None:
+    likely = np.eye(3)[np.arange(60) % 3]
+    spread = intervals(of_probabilities(likely, np.roll(likely, 1, axis=1)), [str(index) for index in range(60)], 0)
+    assert spread["top-1 agreement"] == (0.0, pytest.approx(0.0596, abs=1e-4), "exact")
 
 
 def found(*scores: float, shift: float = 0.0) -> list[Detection]:
@@ -107,8 +123,14 @@ def test_an_output_that_is_stuck_has_a_fine_cosine_and_fails() -> None:
     stuck = of_tensors(answers, [[np.full((1, 4), 10, np.float32)]] * 40)
     assert stuck.figures["lowest cosine of an output"] > 0.99
     assert "lowest correlation" in stuck.faults[0]
-    broken = of_tensors(answers, [[np.full((1, 4), np.nan, np.float32)]] * 40)
-    assert "NaN" in broken.faults[0]
+    nothing = [[np.full((1, 4), np.nan, np.float32)]] * 40
+    for sides, whose, cause in (
+        ((answers, nothing), "of the converted model has NaN", "not finite"),
+        ((nothing, answers), "of the float model itself has NaN", "float not finite"),
+    ):
+        broken = of_tensors(*sides)
+        assert whose in broken.faults[0]
+        assert broken.causes == (cause,)
 
 
 def test_tensors_of_a_model_of_which_nothing_is_known(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_a_model_that_lost_a_label_fails(colours: tuple[Description, Evaluation,
     gate = Gate(described, make_bundle(described, classifier()), evaluation)
     result = gate.judge(make_bundle(described, classifier(int8=True, bias=[0, 0, -4])))
     assert not result.passed
+    assert (result.causes, result.weak) == (("loss",), False)
     assert result.points_lost > 5
     assert result.sentence.startswith("gate: failed: balanced accuracy")
     by_label = {each.name: each.difference for each in result.per_label}
@@ -112,7 +113,7 @@ def test_a_float_model_that_does_not_see_does_not_pass(colours: tuple[Descriptio
     described, evaluation, _ = colours
     blind = make_bundle(described, classifier(np.zeros_like(WEIGHTS), bias=[1, 0, 0]))
     result = compared(described, blind, blind, evaluation)
-    assert (result.passed, result.points_lost) == (False, 0.0)
+    assert (result.passed, result.points_lost, result.causes) == (False, 0.0, ("blind",))
     assert "not surely better than chance (0.333): check --input-range" in result.sentence
 
 
@@ -129,9 +130,43 @@ def test_few_groups_give_no_interval(colours: tuple[Description, Evaluation, Pat
     few = Evaluation(examples, "few", labelled=True, survey=None)
     result = compared(described, *[make_bundle(described, classifier())] * 2, few)
     assert result.groups < 10
-    assert result.figures[0].low is None
+    assert (result.figures[0].low, result.figures[0].method, result.loss_possible) == (None, "", None)
     assert "nothing can be said of how sure that is" in result.sentence
+    assert (result.passed, result.weak, result.card_kind) == (True, True, "task_weak")
     assert result.per_tone == ()
+
+
+@pytest.mark.parametrize("count", [3, 18, 90])
+def test_a_pass_on_too_few_pictures_is_marked(colours: tuple[Description, Evaluation, Path], count: int) -> None:
+    """Where int8 answers as float does, an interval from 0 to 0 would claim that it always will."""
+    described, evaluation, _ = colours
+    float_bundle = make_bundle(described, classifier())
+    other = make_bundle(described, classifier(WEIGHTS * 1.000001))
+    alike = tuple(replace(each, group=each.name) for each in evaluation.examples[:count])
+    result = compared(described, float_bundle, other, Evaluation(alike, "few", labelled=True, survey=None))
+    metric = result.figures[0]
+    if not result.passed:  # of three pictures the float model may not see one
+        assert "the float model itself" in result.sentence
+        return
+    assert (result.points_lost, result.weak) == (0.0, count < 73)
+    if count < 10:
+        assert metric.low is None
+        return
+    limit = 1 - 0.025 ** (1 / count)
+    assert (metric.low, metric.high) == (pytest.approx(-limit), pytest.approx(limit))
+    assert metric.method == "exact"
+    assert result.loss_possible == pytest.approx(100 * limit)
+    assert "exact limit of Clopper and Pearson" in result.sentence
+    assert result.sentence.startswith("gate: passed on too few pictures to tell: ") == result.weak
+    assert result.card_kind == ("task_weak" if result.weak else "task")
+
+
+def test_the_same_file_twice_needs_no_interval(colours: tuple[Description, Evaluation, Path]) -> None:
+    described, evaluation, _ = colours
+    result = compared(described, *[make_bundle(described, classifier())] * 2, evaluation)
+    metric = result.figures[0]
+    assert (metric.low, metric.high, metric.method, result.weak) == (0.0, 0.0, "same file", False)
+    assert "both are the same file" in result.sentence
 
 
 def test_there_must_be_pictures(colours: tuple[Description, Evaluation, Path]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from convert.gate.average_precision import FIGURES, average_precision_50, detection_figures, match
 from convert.gate.average_precision import _judge as judged
-from convert.gate.bootstrap import interval, resample
+from convert.gate.bootstrap import interval, none_limit, none_limit_of_mean, resample
 from convert.gate.measures import classification_figures, expected_calibration_error, recalls
 from convert.gate.running import Found
 from convert.pictures.examples import Example
@@ -175,3 +175,22 @@ def test_draws_are_the_same_for_every_model() -> None:
 def test_resamples_without_a_value_are_left_out() -> None:
     assert interval(np.array([np.nan, 2.0, 2.0])) == (2.0, 2.0)
     assert np.isnan(interval(np.array([np.nan, np.nan]))).all()
+
+
+def test_the_limit_of_what_was_never_seen_is_the_exact_one() -> None:
+    """At it, to have seen none has a chance of one in forty."""
+    for groups in (1, 20, 300):
+        assert (1 - none_limit(groups)) ** groups == pytest.approx(0.025)
+
+
+def test_of_a_mean_over_labels_the_rarest_label_decides() -> None:
+    groups = [str(number) for number in range(60)]
+    even = np.eye(3, dtype=np.bool_)[np.arange(60) % 3]
+    assert none_limit_of_mean(even, groups) == pytest.approx(none_limit(60))
+    rare = np.eye(3, dtype=np.bool_)[np.minimum(np.arange(60) // 29, 2)]
+    assert rare.sum(axis=0).tolist() == [29, 29, 2]
+    # All that is lost may be of the label with two pictures: a third of 1 - 0.025 ** (1 / 2).
+    assert none_limit_of_mean(rare, groups) >= (1 - 0.025**0.5) / 3
+    # Groups that show all labels count once, not once a label.
+    assert none_limit_of_mean(even, [str(number // 3) for number in range(60)]) == pytest.approx(none_limit(20))
+    assert none_limit_of_mean(np.zeros((60, 3), np.bool_), groups) == 1.0

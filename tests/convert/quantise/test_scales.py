@@ -45,6 +45,10 @@ def relu6(chain: Chain) -> Chain:
     return chain.op("RELU6", "moved", (1, 12, 12, 4), None)
 
 
+def global_max(chain: Chain) -> Chain:
+    return chain.op("REDUCE_MAX", "moved", (1, 4), schema.ReducerOptionsT(), np.array([1, 2], np.int32))
+
+
 def depth_to_space(chain: Chain) -> Chain:
     options = schema.DepthToSpaceOptionsT()
     options.blockSize = 2
@@ -111,7 +115,7 @@ def test_an_input_keeps_its_scale_where_it_is_joined_with_more() -> None:
     assert [each.kind for each in layers(read_model(content, "test"))].count("QUANTIZE") == 1
 
 
-@pytest.mark.parametrize("more", [tile, leaky, prelu, minimum, relu6, depth_to_space])
+@pytest.mark.parametrize("more", [tile, leaky, prelu, minimum, relu6, global_max, depth_to_space])
 def test_ops_that_the_quantiser_does_not_know_come_out_as_integers(more: Callable[[Chain], Chain]) -> None:
     rng = np.random.default_rng(0)
     content = more(Chain(3).conv("first", rng.normal(0, 1, (4, 1, 1, 3)), rng.normal(0, 1, 4))).bytes()

@@ -11,7 +11,8 @@ from convert import sources
 from convert.errors import ConvertError
 from convert.floatmodel import Floats, Named
 from convert.graph import pack_model, read_model
-from convert.sources import health
+from convert.sources import health, tflite
+from convert.sources.converted import Converted, Shapes
 from convert.sources.tidy import names_of, signature_names
 from convert.tensors import interface, make_interpreter, run
 from tests.convert import tiny
@@ -107,9 +108,27 @@ def test_an_answer_unlike_the_sources_is_caught() -> None:
     def same(feeds: Named) -> dict[str, Floats]:
         return dict(run(make_interpreter(content), dict(feeds)))
 
-    assert any("answers as the source does" in note for note in health.check_answers(content, same, "model"))
+    wanted = health.check_source(content, same, "model")
+    assert any("answers as the source does" in note for note in health.check_answers(content, wanted, "model"))
     with pytest.raises(ConvertError, match="the conversion went wrong"):
-        health.check_answers(content, other, "model")
+        health.check_answers(content, health.check_source(content, other, "model"), "model")
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "NaN or infinity"), (0.25, "the same values")])
+def test_a_broken_source_is_not_blamed_on_its_conversion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float, said: str
+) -> None:
+    """A framework that answers NaN where TFLite's kernels do not, and one whose dead weights were folded away."""
+
+    def broken(feeds: Named) -> dict[str, Floats]:
+        return {"scores": np.full((1, 3), value, np.float32)}
+
+    def from_framework(path: Path, given: Shapes) -> Converted:
+        return Converted(path.read_bytes(), (), 1000, broken)
+
+    monkeypatch.setattr(tflite, "convert", from_framework)
+    with pytest.raises(ConvertError, match=f"{said}.*the float model itself is broken before conversion"):
+        sources.load(saved(tmp_path, tiny.classifier()))
 
 
 def test_missing_weights_are_caught() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,24 +15,9 @@ from convert.floatmodel import Floats  # noqa: E402
 from convert.sources import health  # noqa: E402
 from convert.sources.matching import inverse, match_outputs, orders, pairings  # noqa: E402
 from convert.tensors import interface, make_interpreter, run  # noqa: E402
+from tests.convert.sources.torch_network import SIDE_PX, Network  # noqa: E402
 
 pytestmark = [pytest.mark.heavy_workshop, pytest.mark.filterwarnings("ignore")]
-SIDE_PX = 16
-
-
-class Network(torch.nn.Module):  # type: ignore[name-defined]
-    """A picture and numbers in; two maps of the same shape and logits out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.stem = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
-        self.first, self.second = torch.nn.Conv2d(8, 2, 1), torch.nn.Conv2d(8, 2, 1)
-        self.kind = torch.nn.Linear(10, 4)
-
-    def forward(self, image: Any, numbers: Any) -> tuple[Any, ...]:
-        x = torch.nn.functional.relu6(self.stem(image))
-        return self.first(x), self.second(x), self.kind(torch.cat([x.mean((2, 3)), numbers], 1))
 
 
 @pytest.fixture(scope="module")

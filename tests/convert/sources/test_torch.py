@@ -15,38 +15,23 @@ torch = pytest.importorskip("torch", reason="the workshop's environment has PyTo
 from convert import sources  # noqa: E402
 from convert.description import Description, Picture  # noqa: E402
 from convert.errors import ConvertError  # noqa: E402
-from convert.floatmodel import Floats, Named  # noqa: E402
+from convert.floatmodel import Floats  # noqa: E402
+from convert.floatmodel import Named as Feeds  # noqa: E402
 from convert.sources import health  # noqa: E402
 from convert.sources import torch as torch_source  # noqa: E402
 from convert.tensors import interface, make_interpreter, run  # noqa: E402
 from tests.convert.sources.test_kinds import Bomb  # noqa: E402
+from tests.convert.sources.torch_network import SIDE_PX, Named  # noqa: E402
 
 pytestmark = [
     pytest.mark.heavy_workshop,
     pytest.mark.filterwarnings("ignore"),
 ]
-SIDE_PX = 16
-
-
-class Network(torch.nn.Module):  # type: ignore[name-defined]
-    """A picture and two numbers in; a map and logits out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.stem = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
-        self.norm = torch.nn.BatchNorm2d(8)
-        self.place = torch.nn.Conv2d(8, 2, 1)
-        self.kind = torch.nn.Linear(10, 4)
-
-    def forward(self, image: Any, numbers: Any) -> dict[str, Any]:
-        x = torch.nn.functional.relu6(self.norm(self.stem(image)))
-        return {"place": self.place(x), "kind": self.kind(torch.cat([x.mean((2, 3)), numbers], 1))}
 
 
 def exported(path: Path, *, batch: int = 1, shapes: Any = None) -> Path:
     inputs = (torch.zeros(batch, 3, SIDE_PX, SIDE_PX), torch.zeros(batch, 2))
-    torch.export.save(torch.export.export(Network().eval(), inputs, dynamic_shapes=shapes), path)
+    torch.export.save(torch.export.export(Named().eval(), inputs, dynamic_shapes=shapes), path)
     return path
 
 
@@ -54,17 +39,21 @@ def test_channels_come_out_last_and_answers_survive(tmp_path: Path, capfd: pytes
     path = exported(tmp_path / "model.pt2")
     capfd.readouterr()
     model = sources.load(path)
-    assert capfd.readouterr().out == ""
+    assert capfd.readouterr() == ("", ""), "what PyTorch and its converter say is theirs"
     inputs, outputs = interface(model.tflite)
     assert {each.name: each.shape for each in inputs} == {"image": (1, SIDE_PX, SIDE_PX, 3), "numbers": (1, 2)}
-    assert {each.name: each.shape for each in outputs} == {"place": (1, 8, 8, 2), "kind": (1, 4)}
+    assert {each.name: each.shape for each in outputs} == {
+        "first": (1, 8, 8, 2),
+        "second": (1, 8, 8, 2),
+        "kind": (1, 4),
+    }
     assert any("channels first became channels last" in note for note in model.notes)
     assert any("answers as the source does" in note for note in model.notes)
     feeds: dict[str, Floats] = health.seeded(inputs, 3)
     image = torch.from_numpy(feeds["image"].transpose(0, 3, 1, 2).copy())
-    want = Network().eval()(image, torch.from_numpy(feeds["numbers"]))
+    want = Named().eval()(image, torch.from_numpy(feeds["numbers"]))
     got = run(make_interpreter(model.tflite), dict(feeds))
-    np.testing.assert_allclose(got["place"], want["place"].detach().numpy().transpose(0, 2, 3, 1), atol=1e-5)
+    np.testing.assert_allclose(got["first"], want["first"].detach().numpy().transpose(0, 2, 3, 1), atol=1e-5)
 
 
 def test_open_sides(tmp_path: Path) -> None:
@@ -105,7 +94,7 @@ def test_the_weight_swap_is_real_and_caught(tmp_path: Path) -> None:
     swapped = torch_source.to_tflite(network, (example,), tmp_path)
     (source,), (output,) = interface(swapped)
 
-    def reference(feeds: Named) -> dict[str, Floats]:
+    def reference(feeds: Feeds) -> dict[str, Floats]:
         with torch.no_grad():
             return {output.name: network(torch.from_numpy(feeds[source.name])).numpy()}
 
@@ -113,7 +102,7 @@ def test_the_weight_swap_is_real_and_caught(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="lost some"):
         health.check_weights(swapped, count, "the network")
     with pytest.raises(ConvertError, match="went wrong"):
-        health.check_answers(swapped, reference, "the network")
+        health.check_answers(swapped, health.check_source(swapped, reference, "the network"), "the network")
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(network, (example,)), path)
     assert any("answers as the source does" in note for note in sources.load(path).notes)

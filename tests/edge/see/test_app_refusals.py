@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edge import app, bundle, events
-from edge.errors import BundleError, ConfigError, WireError
+from edge.errors import BundleError, CameraError, ConfigError, WireError
 from tests.edge.see.device import FALTERING, PERSON_FRAMES, Device, FalteringCamera, bodies
 from tests.edge.see.scenes import FixedClock
 from tests.edge.tell.tiny_hub import TinyHub
@@ -22,6 +22,12 @@ def test_a_real_camera_of_a_provisioned_device_consents_for_nobody(device: Devic
     assert set(tmp_path.rglob("*")) == before, "not even an outbox is made"
 
 
+def test_a_camera_that_never_came_is_no_good_run(device: Device) -> None:
+    settings = device.config("camera.source=v4l2:/dev/video77", "operator.script=single", "identity.directory=")
+    with pytest.raises(CameraError, match=r"got none in the whole run.*video77"):
+        app.run(settings, duration_s=2)
+
+
 def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
     FalteringCamera.opened = 0
     summary = app.run(device.config(FALTERING, "operator.script=", "identity.directory="), frames=3)
@@ -29,7 +35,13 @@ def test_a_device_that_keeps_nothing_needs_no_operator(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("none", "nobody has judged"), ("agreement", "only compared with its float form"), ("task", "")]
+    ("kind", "words"),
+    [
+        ("none", "nobody has judged"),
+        ("agreement", "only compared with its float form"),
+        ("task_weak", "too few pictures to tell"),
+        ("task", ""),
+    ],
 )
 def test_a_model_whose_conversion_was_not_judged_on_the_task_says_so_once(
     device: Device, kind: str, words: str, caplog: pytest.LogCaptureFixture, tmp_path: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import itertools
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -194,3 +195,22 @@ def test_in_a_real_browser(bench: Bench, browser: Browser, language: str) -> Non
     assert not complaints
     assert all(url.startswith((bench.screen.address, "data:")) for url in asked), "no request leaves the machine"
     page.close()
+
+
+def test_words_of_lesions_that_lie_close_do_not_cover_one_another(bench: Bench, browser: Browser) -> None:
+    page = browser.new_page(locale="en-GB", viewport={"width": 390, "height": 780})
+    close = tuple(
+        ShownBox(Box(500 + 30 * each, 200 + 12 * each, 560 + 30 * each, 260 + 12 * each), "cutaneous_tumour", "routine")
+        for each in range(3)
+    )
+    bench.screen.show(view(1, boxes=close))
+    page.goto(bench.screen.address)
+    page.wait_for_selector("body[data-sequence='1']")
+    shown = [each.bounding_box() for each in page.locator("#labels .label").all()]
+    page.close()
+    for first, second in itertools.combinations(shown, 2):
+        assert first is not None
+        assert second is not None
+        is_apart = first["y"] + first["height"] <= second["y"] or second["y"] + second["height"] <= first["y"]
+        is_beside = first["x"] + first["width"] <= second["x"] or second["x"] + second["width"] <= first["x"]
+        assert is_apart or is_beside

@@ -19,7 +19,10 @@ from tests.golden.keys import Keys
 
 @pytest.fixture
 def outbox(make_outbox: MakeOutbox) -> Outbox:
-    return make_outbox()
+    """Of a device that has asked for the referral of messages.COMMANDS[0]; its first event."""
+    made = make_outbox()
+    made.append(messages.EVENTS[6])
+    return made
 
 
 @pytest.fixture
@@ -88,24 +91,73 @@ def test_responses_are_a_chain_of_their_own(commands: Commands, keys: Keys, outb
     assert {header.epoch for header in headers} != {outbox.epoch}
 
 
+def said(keys: Keys, response: bytes) -> tuple[str, int, str, events.Resume]:
+    envelope, header = wire.decode_sealed(response)
+    assert isinstance(envelope, wire.Envelope)
+    body: events.Resume = wire.decode(unseal(envelope, header, keys.hub_seal), events.Resume)
+    return header.epoch, header.seq, header.prev_hash, body
+
+
+def test_each_start_has_an_epoch_of_responses_and_a_resume_writes_nothing(
+    outbox: Outbox, identity: Identity, clock: HandClock, keys: Keys
+) -> None:
+    with outbox.opened() as database:
+        before = database.total_changes()
+    first, second = (Commands(outbox, identity, clock) for _ in range(2))
+    told = [said(keys, each.resume()) for each in (first, first, second)]
+    assert [each[1] for each in told] == [1, 2, 1]
+    assert told[0][0] == told[1][0] != told[2][0], "a copy of an older outbox does not say again what was said"
+    with outbox.opened() as database:
+        assert database.total_changes() == before
+
+
+def test_a_resume_says_the_highest_generation_that_was_heard(commands: Commands, keys: Keys, outbox: Outbox) -> None:
+    rows = outbox.pending(0, 1)
+    assert said(keys, commands.resume())[3].generation == 0
+    acknowledge(outbox, rows, generation=5)
+    assert said(keys, commands.resume())[3].generation == 5
+    commands.take(command(keys, events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=9)))
+    assert said(keys, commands.resume())[3].generation == 9
+    commands.take(command(keys, events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=7), 2))
+    assert said(keys, commands.resume())[3].generation == 9
+
+
+def test_a_commands_effect_and_its_record_are_one_transaction(
+    commands: Commands, keys: Keys, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one fails, none is there: a record without its effect would be an answer that is a lie."""
+    before = outbox.pending(0, 10)
+    monkeypatch.setenv("DERMEDGE_FAILPOINTS", "commands.before_record=raise")
+    monkeypatch.setattr("edge.failpoints._hits", {})
+    tombstone = command(keys, messages.COMMANDS[1])
+    with pytest.raises(OSError, match="failpoint"):
+        commands.take(tombstone)
+    assert outbox.pending(0, 10) == before
+    with outbox.opened() as database:
+        assert database.execute("SELECT count(*) FROM commands").get == 0
+        assert database.execute("SELECT count(*) FROM tombstones").get == 0
+    assert opened(keys, commands.take(tombstone))[1].detail == "1 events became voids"
+    assert outbox.status().withdrawn == 1
+
+
 def test_resend_from_brings_acknowledged_events_back(commands: Commands, keys: Keys, outbox: Outbox) -> None:
     outbox.append_many([LINE] * 4)
     acknowledge(outbox, outbox.pending(0, 10))
     with outbox.opened() as database:
-        database.execute("DELETE FROM events WHERE seq = 3")
+        database.execute("DELETE FROM events WHERE seq = 4")
     woken: list[bool] = []
     outbox.on_rewind(lambda: woken.append(True))
-    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=2, generation=7)
+    resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=3, generation=7)
     _, body = opened(keys, commands.take(command(keys, resend)))
-    assert (body.outcome, body.detail, body.lacking) == ("applied", "2 events go again", ((3, 3),))
-    assert [row.seq for row in outbox.pending(0, 10)] == [2, 4]
+    assert (body.outcome, body.detail, body.lacking) == ("applied", "2 events go again", ((4, 4),))
+    assert [row.seq for row in outbox.pending(0, 10)] == [3, 5]
     assert woken
 
 
 def test_an_old_acknowledgement_marks_nothing_after_a_resend_from(
     commands: Commands, keys: Keys, outbox: Outbox
 ) -> None:
-    outbox.append_many([LINE] * 2)
+    outbox.append(LINE)
     rows = outbox.pending(0, 10)
     assert acknowledge(outbox, rows) == 2
     resend = events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=7)
@@ -126,7 +178,9 @@ def test_what_is_refused_is_recorded_too_so_that_nothing_waits_behind_it(
     for number, body in enumerate((other_epoch, b'{"type":"dance","at":"2026-03-01T08:30:15Z"}'), 1):
         message = command(keys, body, number)
         response = commands.take(message)
-        assert opened(keys, response)[1].outcome == "refused"
+        told = opened(keys, response)[1]
+        assert told.outcome == "refused"
+        assert told.detail, "why"
         assert commands.take(message) == response
     assert opened(keys, commands.take(command(keys, messages.COMMANDS[0], 3)))[1].outcome == "applied"
 

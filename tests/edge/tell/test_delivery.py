@@ -197,6 +197,7 @@ def test_a_command_is_answered_over_the_broker(
     way: Way, outbox: Outbox, deliver: Deliver, open_hub: OpenHub, keys: Keys
 ) -> None:
     hub = open_hub(way)
+    outbox.append(messages.EVENTS[6])
     deliver(way)
     wait_until(lambda: "status" in hub.words, "the device")
     message = command(keys, messages.COMMANDS[0])

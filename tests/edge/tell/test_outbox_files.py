@@ -25,7 +25,7 @@ def test_a_file_that_is_not_an_outbox_is_told(make_outbox: MakeOutbox, tmp_path:
         make_outbox()
     with closing(apsw.Connection(str(tmp_path / "other.db"))) as other:
         other.execute("CREATE TABLE letters(text)")
-    with pytest.raises(StoreError, match="expected an outbox of version 1"):
+    with pytest.raises(StoreError, match="expected an outbox of version 2"):
         make_outbox(name="other.db")
     with pytest.raises(StoreError, match="expected an outbox that can be written"):
         open_database(tmp_path)

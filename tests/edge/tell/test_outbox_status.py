@@ -101,7 +101,7 @@ def test_another_devices_file_and_one_that_is_no_outbox_are_told(
         read_status(tmp_path / "outbox.db", "handheld-8", clock.now())
     with closing(apsw.Connection(str(tmp_path / "other.db"))) as other:
         other.execute("CREATE TABLE letters(text)")
-    with pytest.raises(StoreError, match="expected an outbox of version 1"):
+    with pytest.raises(StoreError, match="expected an outbox of version 2"):
         read_status(tmp_path / "other.db", DEVICE, clock.now())
     open_database(tmp_path / "empty.db").close()
     with pytest.raises(StoreError, match="the first `dermedge run` fills it"):

@@ -181,3 +181,41 @@ def test_a_slow_link_is_given_the_time_that_it_takes(make_outbox: MakeOutbox, cl
         bench.outbox.append(LINE)
         bench.acknowledge(*bench.step())
     assert bench.sending._patience_s == 5
+
+
+@pytest.mark.parametrize("others", ["live", "backlog"])
+def test_what_presses_starts_at_once_whatever_is_on_its_way(bench: Bench, others: wire.Priority) -> None:
+    bench.outbox.append_many([LINE] * 50, others)
+    assert len(bench.step()) == 32
+    bench.outbox.append(LINE, "urgent")
+    assert bench.step() == [51]
+    bench.outbox.append_many([LINE] * 40, "urgent")
+    assert bench.step() == list(range(52, 83)), "as many as the window has places"
+    bench.acknowledge(*range(1, 31))
+    assert bench.step() == list(range(33, 39)), "and the others keep a quarter of them"
+    bench.acknowledge(*range(51, 83))
+    assert sorted(bench.step()) == [*range(39, 51), *range(83, 92)]
+
+
+def test_what_goes_again_does_not_stand_before_what_presses(bench: Bench, clock: HandClock) -> None:
+    bench.outbox.append_many([LINE] * 32)
+    bench.step()
+    clock.forward(LIVE_S + 1)
+    bench.link.room = 4
+    bench.outbox.append(LINE, "urgent")
+    sent = bench.step()
+    assert 33 in sent[:2], "the lanes' shares hold for what goes again, too"
+    assert len(sent) == 4
+
+
+def test_urgent_events_without_end_starve_nothing(bench: Bench, clock: HandClock) -> None:
+    bench.outbox.append_many([LINE] * 8, "backlog")
+    seen: set[int] = set()
+    for _ in range(200):
+        bench.outbox.append_many([LINE] * 4, "urgent")
+        bench.link.room = 4
+        sent = bench.step()
+        seen.update(seq for seq in sent if seq <= 8)
+        bench.acknowledge(*sent)
+        clock.forward(0.1)
+    assert seen == set(range(1, 9))

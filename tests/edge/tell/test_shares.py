@@ -84,3 +84,17 @@ def test_who_was_idle_has_saved_nothing_up() -> None:
     queues.waiting[URGENT].extend([1000] * 2000)
     sent = [queues.send() for _ in range(100)]
     assert sent.count(LIVE) >= 15, "a flood of urgent events takes four of five places, not all"
+
+
+def test_a_lane_that_is_held_up_keeps_its_place_and_gets_nothing_afterwards() -> None:
+    shares, (urgent, live, _, backlog) = Shares(), LANES
+    for _ in range(1000):
+        assert shares.choose({urgent: 100}, {backlog: 100}) is urgent
+        shares.took(urgent, 100)
+    went = []
+    for _ in range(40):
+        lane = shares.choose({urgent: 100, live: 100, backlog: 100})
+        shares.took(lane, 100)
+        went.append(lane)
+    assert went[0] is backlog, "its place"
+    assert went.count(backlog) == 1, "and no more for what it could not use"
