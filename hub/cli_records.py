@@ -163,6 +163,8 @@ def _restore(directory: Path, file: Path) -> int:
         print(f"the database before: {done.aside}")
     print(f"{done.asked} chains of events are asked for again from where this backup ends")
     print(f"{done.erased} events of participants who have withdrawn were erased from it")
+    print(f"{done.acts} acts of people since this backup, as decisions, are in the database before only")
+    print("everybody has to sign in again; accounts stand as they were: see `dermedge hub account list`")
     return 0
 
 

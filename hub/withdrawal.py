@@ -20,14 +20,13 @@ from edge import pseudonym
 from edge.errors import StoreError, UsageError
 from edge.events import Tombstone
 from edge.wire import Participant, Time
-from hub import commanding
+from hub import commanding, person
 from hub.auditing import CONSOLE, audit
 from hub.database import empty_log, erase_for_good, upsert
 from hub.desk.erasing import erase_encounter, erase_person
 from hub.disk import to_disk
 from hub.lock import beside
 from hub.opening import Opened
-from hub.person import about, encounters_of
 from hub.projection import project
 from hub.schema import commands, devices, encounters, events, findings, tombstones
 
@@ -120,7 +119,7 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
 
 def erase(connection: sa.Connection, participant: str) -> int:
     """What the pages and the tables hold of a participant; the places in the chain stay. How many events."""
-    which = about(events, participant, encounters_of(connection, participant))
+    which = person.about(events, participant, person.encounters_of(connection, participant))
     mine = connection.execute(sa.select(events).where(which)).mappings().all()
     for row in mine:
         _erase_event(connection, row)
