@@ -163,8 +163,8 @@ def _serve(directory: Path, port: int, *, show: bool) -> int:
     from hub import database
     from hub.dashboard.serve import HOST, require_free, serve
 
-    engine = database.open_database(directory, read_only=True)
+    database.open_database(directory, read_only=True).dispose()
     require_free(port)
     print(f"the hub's page: http://{HOST}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
-    serve(engine, port, SystemClock(), show=show)
+    serve(directory, port, SystemClock(), show=show)
     return 0
