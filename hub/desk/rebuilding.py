@@ -6,6 +6,8 @@ any more (hub/retention.py) keeps the rows that it has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -26,19 +28,24 @@ CHUNK_ROWS = 50
 def rebuild(engine: sa.Engine, registry: Registry) -> int:
     """Encounter by encounter, in short transactions, beside a hub that runs; how many were made anew."""
     count, after = 0, ("", "")
-    while True:
+    while rows := _next(engine, after):
+        # Read before the transaction begins: the registry reads the same database, on a connection of its own.
+        known = {row.device: registry.find(row.device) for row in rows}
         with engine.begin() as connection:
-            key = sa.tuple_(encounters.c.encounter_id, encounters.c.device)
-            query = sa.select(encounters.c.encounter_id, encounters.c.device)
-            query = query.where(key > sa.tuple_(*(sa.literal(value) for value in after)))
-            order = (encounters.c.encounter_id, encounters.c.device)
-            rows = connection.execute(query.order_by(*order).limit(CHUNK_ROWS)).all()
             for row in rows:
-                device = registry.find(row.device)
+                device = known[row.device]
                 count += device is not None and rebuild_encounter(connection, device, row.encounter_id)
-        if len(rows) < CHUNK_ROWS:
-            return count
         after = (rows[-1].encounter_id, rows[-1].device)
+    return count
+
+
+def _next(engine: sa.Engine, after: tuple[str, str]) -> Sequence[sa.Row[tuple[str, str]]]:
+    key = sa.tuple_(encounters.c.encounter_id, encounters.c.device)
+    query = sa.select(encounters.c.encounter_id, encounters.c.device)
+    query = query.where(key > sa.tuple_(*(sa.literal(value) for value in after)))
+    with engine.connect() as connection:
+        order = (encounters.c.encounter_id, encounters.c.device)
+        return connection.execute(query.order_by(*order).limit(CHUNK_ROWS)).all()
 
 
 def rebuild_encounter(connection: sa.Connection, device: Device, encounter_id: str) -> bool:

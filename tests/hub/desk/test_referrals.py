@@ -41,7 +41,7 @@ def test_what_the_hub_says_in_order_stands_alike_at_the_device(steps: list[Refer
     assert all(after in NEXT[before] for before, after in itertools.pairwise(walk))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), steps=st.lists(st.sampled_from(STEPS), max_size=5))
 def test_any_order_and_repetition_of_what_a_device_says_ends_alike(
     arrivals: Arrivals, data: st.DataObject, steps: list[ReferralStep]

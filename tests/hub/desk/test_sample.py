@@ -155,7 +155,7 @@ ACTIONS: tuple[Action, ...] = ("accept", "answer", "refer", "undo", "cannot_tell
 TIERS = st.lists(st.sampled_from(["urgent", "routine", "person"]), max_size=3)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), tiers=st.lists(st.tuples(TIERS, st.booleans()), min_size=1, max_size=3))
 def test_rebuilt_from_events_and_decisions_it_is_the_same(
     everybody: Arrivals, data: st.DataObject, tiers: list[tuple[list[Tier], bool]]
