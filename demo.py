@@ -33,26 +33,6 @@ PAGE_PORT = 8765
 HELD_BATCH = 2
 """The broker is stopped over the second batch that the hub commits."""
 
-BROKER_TOML = """\
-id = 0
-[router]
-id = 0
-max_connections = 64
-max_outgoing_packet_count = 200
-max_segment_size = 10485760
-max_segment_count = 10
-[v5.1]
-name = "v5-loopback"
-listen = "127.0.0.1:{port}"
-next_connection_delay_ms = 1
-[v5.1.connections]
-connection_timeout_ms = 5000
-max_payload_size = 270000
-max_inflight_count = 100
-dynamic_filters = true
-"""
-
-
 LEDGER, TRACE, PLAN = "ledger.jsonl", "trace.jsonl", "plan.jsonl"
 NOTICED_WITHIN_S = 30.0
 
@@ -63,12 +43,14 @@ class DemoError(DermedgeError, RuntimeError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--frames", type=int, metavar="N", help="end after N frames (default: Ctrl-C ends)")
+    length.add_argument(
+        "--frames", type=int, metavar="N", help="end after N frames of all devices (default: Ctrl-C ends)"
+    )
     length.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     parser.add_argument("--no-browser", action="store_true", help="do not open the hub's page")
     parser.add_argument("--port", type=int, metavar="P", help=f"of the hub's page (default: {PAGE_PORT} if free)")
-    parser.add_argument("--view", type=int, metavar="P", help="of the device's live view (default: a free one)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave outbox, database, plan and ledger in DIR")
+    parser.add_argument("--view", type=int, metavar="P", help="of the first device's live view (default: a free one)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave outboxes, database, plans, ledgers in DIR")
     parser.add_argument("--lesions", type=int, default=2, metavar="N", help="lesions a person, 0 to 4 (default: 2)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the phantom (default: 1)")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="a model bundle (default: the one that ships)")
@@ -160,11 +142,9 @@ class Demonstration:
             self._call("hub", "device", "add", str(device / "device.json"), "--dir", str(hub))
 
     def _start_broker(self) -> Broker:
-        from iotcore import Broker
+        from benchmarks import loopback
 
-        configuration = self._folder / "broker.toml"
-        configuration.write_text(BROKER_TOML.format(port=self._broker_port))
-        broker = Broker(config_path=str(configuration))
+        broker = loopback.broker(self._folder / "broker.toml", self._broker_port)
         with interrupts_blocked():
             broker.start()
         self._stack.callback(broker.stop)
