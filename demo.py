@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from iotcore import Broker
 
 PAGE_PORT = 8765
+ACCOUNT = "demo"
 HELD_BATCH = 2
 """The broker is stopped over the second batch that the hub commits."""
 
@@ -113,14 +114,16 @@ class Demonstration:
         failpoint = {"DERMEDGE_FAILPOINTS": f"hub.after_commit=hold:{self._held}@{HELD_BATCH}"}
         ingest = self._start("ingest", ["hub", "ingest", *hub, "--broker", address], failpoint)
         page_port = self._page_port()
-        serve = self._start("serve", ["hub", "serve", *hub, "--port", str(page_port), "--no-browser"])
         page = f"http://127.0.0.1:{page_port}/"
+        link = self._sign_in_link(page)
+        serve = self._start("serve", ["hub", "serve", *hub, "--port", str(page_port), "--no-browser"])
         self._await_page(page, serve)
         view_port = self._arguments.view or free_port()
         say(f"hub page      {page}  (中文: {page}?lang=zh)")
+        say(f"sign in       {link}  (once: set a password for {ACCOUNT!r})")
         say(f"device's view http://127.0.0.1:{view_port}/")
         if not self._arguments.no_browser and {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-            webbrowser.open(page)  # without a screen this would put a text browser over the terminal
+            webbrowser.open(link)  # without a screen this would put a text browser over the terminal
         threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
         devices = {
             post: self._start(post.device, self._device_command(post, address, view_port), stdout=subprocess.PIPE)
@@ -140,6 +143,12 @@ class Demonstration:
             device, names = self._folder / post.device, ("--site", post.site, "--device", post.device)
             self._call("provision", "--offline", "--hub-keys", str(hub / "hub-keys.json"), *names, str(device))
             self._call("hub", "device", "add", str(device / "device.json"), "--dir", str(hub))
+
+    def _sign_in_link(self, page: str) -> str:
+        """For the one account that there is, as admin; it has no password until somebody opens this."""
+        hub = self._folder / "hub"
+        (hub / "hub.toml").write_text(f'[pages]\norigin = "{page.rstrip("/")}"\n')
+        return self._call("hub", "account", "add", ACCOUNT, "--role", "admin", "--dir", str(hub)).strip()
 
     def _start_broker(self) -> Broker:
         from benchmarks import loopback
@@ -256,12 +265,13 @@ class Demonstration:
             "fps": round(sum(summary["fps"] or 0.0 for summary in each), 2),
         }
 
-    def _call(self, *command: str) -> None:
+    def _call(self, *command: str) -> str:
         done = subprocess.run(
             [*DERMEDGE, *command], env=environment(), capture_output=True, text=True, check=False, timeout=60
         )
         if done.returncode != 0:
             raise DemoError(f"`dermedge {' '.join(command[:2])}` ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def _start(
         self, name: str, command: list[str], extra: dict[str, str] | None = None, stdout: int | None = None

@@ -26,11 +26,12 @@ from edge.findings import FindingMaker
 from edge.frame import Frame
 from edge.mailbox import Mailbox
 from edge.operators import open_operator
-from edge.pipeline import Pipeline, Statistics
+from edge.pipeline import Pipeline
 from edge.provisioned import Provisioned, open_provisioned
 from edge.quality import QualityJudge, QualityThread
 from edge.screen.server import Screen, Status
 from edge.session import Session
+from edge.statistics import Statistics
 from edge.trace import Trace
 from edge.track import Tracker
 from edge.triage import Triage

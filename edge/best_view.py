@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from edge.frame import Box, Frame, Pixels
 from edge.quality import QualityReport
 
+CROP_SIDE_MAX_PX = 512
+CROP_BORDER = 0.5
+"""In sides of the box, all around: a lesion is judged by the skin beside it."""
+
 
 @dataclass(slots=True, eq=False)
 class BestView:
     """The frame that shows the lesion best; box_px, report and all else are of that frame.
 
-    contrast: (3,) the lesion's mean R, G, B over that of the skin around it.
+    contrast: (3,) the lesion's mean R, G, B over that of the skin around it. crop: (height, width, 3), the box and
+    half of its sides around it, in its own memory, at most CROP_SIDE_MAX_PX.
     """
 
     box_px: Box
@@ -27,12 +32,23 @@ class BestView:
     report: QualityReport
     contrast: NDArray[np.float64]
     merit: float
+    crop: Pixels
 
     @classmethod
     def of(cls, rgb: Pixels, frame: Frame, box: Box, report: QualityReport, merit: float) -> BestView:
-        """`report` is on this very frame. Nothing of the picture is held."""
+        """`report` is on this very frame. Of the picture only the crop is held."""
         contrast = contrast_to_skin(rgb, box)
-        return cls(box, frame.size_px, frame.sequence, frame.captured_at, report, contrast, merit)
+        return cls(box, frame.size_px, frame.sequence, frame.captured_at, report, contrast, merit, _crop(rgb, box))
+
+
+def _crop(rgb: Pixels, box: Box) -> Pixels:
+    window = _window(rgb, box, CROP_BORDER)
+    height, width = window.shape[:2]
+    scale = CROP_SIDE_MAX_PX / max(height, width)
+    if scale >= 1:
+        return window.copy()
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(window, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _window(rgb: Pixels, box: Box, border: float) -> Pixels:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import apsw
 
-from edge import events, failpoints, referrals, wire
+from edge import events, failpoints, recalls, referrals, wire
 from edge.chain import Chain, Link
 from edge.clock import Clock
 from edge.device_secret import DeviceSecret
@@ -147,6 +147,10 @@ class Commands:
                 if referrals.take(database, self._secret, command_id, body, self._clock.now()):
                     return _Done("applied")
                 return _Done("refused", "this device did not ask for such a referral, or has erased it")
+            case events.ReferralOpened() | events.PictureRequest():
+                if recalls.take(database, self._secret, command_id, body, self._clock.now()):
+                    return _Done("applied")
+                return _Done("refused", "this participant has withdrawn")
 
     def _link(self, body: events.ResponseBody) -> Link:
         """The next message of the responses' chain; it counts once it is known to be told."""

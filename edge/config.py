@@ -139,11 +139,13 @@ class Operator(Settings, frozen=True):
     """script: "single" opens one encounter with consent to screening for the whole run; "phantom" follows its persons.
 
     Empty means none chosen: "single", but for a real camera of a provisioned device, which needs one to be named.
+    sample_share: of those who agreed to pictures, the share of whom a whole view is sent, findings or none.
     """
 
     script: str = ""
     operator_id: Name = "operator-1"
     cohort: Name = "demonstration"
+    sample_share: Fraction = 0.1
 
 
 class Screen(Settings, frozen=True):

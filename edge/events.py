@@ -87,10 +87,20 @@ class EncounterClosed(Body, frozen=True, kw_only=True, tag="encounter_closed"):
 
 
 class Consent(_AboutPerson, frozen=True, kw_only=True, tag="consent"):
-    """scope: what the person agreed to; pictures leave the device only where it says so."""
+    """scope: what the person agreed to; pictures leave the device only where it says so.
+
+    sample_share: the probability with which this device drew this person to send one whole view of, whatever the model
+    finds; null for somebody who was not drawn. It comes before anything is looked at, so the draw knows no finding.
+    """
 
     scope: tuple[Literal["screening", "pictures", "follow_up"], ...]
     consent_form: Name
+    sample_share: Annotated[float, Meta(gt=0, le=1)] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sample_share is not None and "pictures" not in self.scope:
+            raise ValueError("a whole view is sent only of somebody whose consent covers pictures")
 
 
 class Refusal(Body, frozen=True, kw_only=True, tag="refusal"):
@@ -138,9 +148,12 @@ class Finding(_AboutPerson, frozen=True, kw_only=True, tag="finding"):
 
 
 class PicturePart(_AboutPerson, frozen=True, kw_only=True, tag="picture_part"):
-    """One piece of one rendition; picture_sha256 names the whole rendition by its content."""
+    """One piece of one rendition; picture_sha256 names the whole rendition by its content.
 
-    finding_id: Id
+    finding_id: null for the whole view of somebody who was drawn for the sample, which is of no finding.
+    """
+
+    finding_id: Id | None
     rendition: Literal["full", "crop", "thumbnail"]
     picture_sha256: Sha256
     media_type: Literal["image/jpeg"]
@@ -150,7 +163,7 @@ class PicturePart(_AboutPerson, frozen=True, kw_only=True, tag="picture_part"):
 
 
 class PictureDegraded(_AboutPerson, frozen=True, kw_only=True, tag="picture_degraded"):
-    finding_id: Id
+    finding_id: Id | None
     rendition: Literal["full", "crop", "thumbnail"]
     picture_sha256: Sha256
     reason: FullReason
@@ -218,6 +231,34 @@ class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
     note: Text = ""
 
 
+class _AboutEncounter(Body, frozen=True, kw_only=True, tag_field="type"):
+    """A command about somebody whom this device has seen; the participant's tombstone erases what came of it."""
+
+    encounter_id: Id
+    participant: Participant
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_pseudonym(self.participant)
+
+
+class ReferralOpened(_AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
+    """A reviewer refers somebody for whom the device had asked for nothing; accepted from the start."""
+
+    referral_id: Id
+    finding_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    tier: Tier
+    place: Text = ""
+    note: Text = ""
+
+
+class PictureRequest(_AboutEncounter, frozen=True, kw_only=True, tag="picture_request"):
+    """A reviewer asks for another picture; finding_id: of this finding, null for the whole view."""
+
+    finding_id: Id | None = None
+    note: Text = ""
+
+
 class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
     """This participant's consent was withdrawn: erase what is about this person, and never take it again."""
 
@@ -239,7 +280,7 @@ class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):
     generation: Sequence
 
 
-CommandBody = ReferralReply | Tombstone | ResendFrom
+CommandBody = ReferralReply | ReferralOpened | PictureRequest | Tombstone | ResendFrom
 
 
 class CommandApplied(Body, frozen=True, kw_only=True, tag="command_applied"):

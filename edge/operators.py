@@ -54,7 +54,7 @@ class SingleOperator:
 
 
 class PhantomOperator:
-    """Follows the phantom's timetable: a new person, a new encounter.
+    """Follows the phantom's timetable: a new person, a new encounter, a referral asked for whatever was found.
 
     Every sixth person agrees to screening without pictures, every seventh refuses, so that the first six, one of each
     skin type, all consent.
@@ -63,15 +63,19 @@ class PhantomOperator:
     def __init__(self, config: Config) -> None:
         self._frames_per_person = config.phantom.frames_per_person
         self._person: int | None = None
+        self._agreed = False
 
     def step(self, frame: Frame) -> list[SessionChange]:
         person = frame.sequence // self._frames_per_person
         if person == self._person:
             return []
         changes = [] if self._person is None else [SessionChange("person_left")]
+        if self._agreed:
+            changes.insert(0, SessionChange("referral_asked"))
         self._person = person
         changes.append(SessionChange("person_came", body_site="forearm"))
-        if person % REFUSES_EVERY == REFUSES_EVERY - 1:
+        self._agreed = person % REFUSES_EVERY != REFUSES_EVERY - 1
+        if not self._agreed:
             changes.append(SessionChange("refused", reason="photography"))
         else:
             without = person % NO_PICTURES_EVERY == NO_PICTURES_EVERY - 1

@@ -18,7 +18,7 @@ from typing import TypeVar
 import apsw
 import msgspec
 
-from edge import ballast, config, events, failpoints, outbox_rows, referrals, wire
+from edge import ballast, config, events, failpoints, outbox_rows, recalls, referrals, wire
 from edge.appending import NO_FACTS, Appender, Rendition
 from edge.chain import Chain, Link
 from edge.clock import Clock
@@ -192,6 +192,7 @@ class Outbox:
         def erase(database: apsw.Connection) -> int:
             database.execute("INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (mac, self._clock.now().isoformat()))
             referrals.erase(database, mac)
+            recalls.erase(database, mac)
             return self._appender.voids.of_participant(database, mac)
 
         changed = self.change(erase)

@@ -1,4 +1,4 @@
-"""The tables of the outbox's file: events and responses (sealed), referrals and replies, and facts about itself.
+"""The tables of the outbox's file: events and responses (sealed), referrals, recalls, and facts about itself.
 
 Of an event, `message_sha256` is over the message as it travels, the event or the void in its place (`void_reason`), and
 is what an acknowledgement names; `ciphertext_sha256` is what the next event's prev_hash must be. `acknowledged_at` and
@@ -55,6 +55,13 @@ CREATE TABLE referral_replies(
     command_id TEXT PRIMARY KEY,
     referral_id TEXT NOT NULL,
     step TEXT NOT NULL,
+    at TEXT NOT NULL,
+    words BLOB NOT NULL,
+    received_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE recalls(
+    command_id TEXT PRIMARY KEY,
+    participant_mac BLOB NOT NULL,
     at TEXT NOT NULL,
     words BLOB NOT NULL,
     received_at TEXT NOT NULL

@@ -10,24 +10,24 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from edge import events
 from edge.clock import Clock
 from edge.detect import Detector
 from edge.errors import StoreError, WireError
+from edge.evidence import WholeView, crop_of
 from edge.findings import FindingMaker
 from edge.frame import Box, Frame, Pixels
 from edge.quality import QualityReport
 from edge.session import Operator, Session, State
+from edge.statistics import Statistics
 from edge.track import Track, Tracker
 from edge.verdict import Verdict, verdict_on
 from edge.wire import Priority, Tier
 
 NO_ENCOUNTER = "no_encounter"
 """Stands where a hint would, for a frame that nobody has agreed to have looked at."""
-_ROLLING = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ class Store(Protocol):
 
     def append_many(self, bodies: Sequence[events.EventBody], priority: Priority = "live") -> list[str]:
         """Event ids, once all are on the disk."""
+
+    def append_rendition(self, parts: Sequence[events.PicturePart]) -> bool:
+        """All parts of a picture, to go after everything else; False where there is no room, and it says so itself."""
 
 
 class Judge(Protocol):
@@ -74,38 +77,13 @@ class View(NamedTuple):
     results: tuple[Result, ...]
 
 
-@dataclass(slots=True)
-class Statistics:
-    """frames: consumed. rejected: by hint, NO_VERDICT or NO_ENCOUNTER. step_ms: frame in hand → findings kept."""
-
-    frames: int = 0
-    accepted: int = 0
-    findings: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    step_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_ROLLING))
-    times_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_ROLLING))
-
-    def percentile_ms(self, fraction: float) -> float | None:
-        """Nearest rank over the last thousand frames looked at."""
-        ranked = sorted(self.step_ms)
-        return ranked[min(len(ranked) - 1, int(fraction * len(ranked)))] if ranked else None
-
-    @property
-    def fps(self) -> float | None:
-        """Frames consumed a second, over the last thousand."""
-        if len(self.times_ns) < 2 or self.times_ns[-1] == self.times_ns[0]:
-            return None
-        return (len(self.times_ns) - 1) * 1e9 / (self.times_ns[-1] - self.times_ns[0])
-
-    @property
-    def rejected_fraction(self) -> float:
-        return sum(self.rejected.values()) / self.frames if self.frames else 0.0
-
-
 class _Entry(NamedTuple):
+    """parts: of a picture, instead of bodies; it may be given up where there is no room."""
+
     bodies: list[events.EventBody]
-    priority: Priority
-    track_id: int | None
+    priority: Priority = "live"
+    track_id: int | None = None
+    parts: Sequence[events.PicturePart] = ()
 
 
 class Pipeline:
@@ -134,6 +112,7 @@ class Pipeline:
         self._waiting: deque[_Entry] = deque()
         self._refused: WireError | None = None
         self._results: dict[int, Result] = {}
+        self._whole_view = WholeView()
 
     def step(self, frame: Frame) -> View | None:
         """One frame through all stages; None, and the frame is not consumed, while the outbox does not keep.
@@ -151,15 +130,18 @@ class Pipeline:
         detections = self._detector.detect(rgb)
         verdict = verdict_on(frame, self._judge.newest(frame.monotonic_ns), self._max_age_ms)
         tracks = self._tracker.update(detections, frame, rgb, verdict)
+        if self.session.is_drawn:
+            self._whole_view.offer(rgb, verdict)
         self._keep_findings(tracks)
         self._count(frame, verdict, begun_ns)
         return self._view(frame, rgb, tracks, verdict)
 
     def end(self, *, failed: bool = False) -> bool:
         """The run ends: the open encounter is closed; False where the outbox did not keep it. failed: by an error."""
+        self._leave()
         bodies = self.session.end(failed=failed)
         if bodies:
-            self._waiting.append(_Entry(bodies, "live", None))
+            self._waiting.append(_Entry(bodies))
         return self.flush()
 
     def flush(self) -> bool:
@@ -170,7 +152,7 @@ class Pipeline:
         while self._waiting:
             entry = self._waiting[0]
             try:
-                ids = [] if self._store is None else self._store.append_many(entry.bodies, entry.priority)
+                ids = self._keep(entry)
             except StoreError as error:
                 if str(error) != self.problem:
                     self.problem = str(error)
@@ -190,12 +172,19 @@ class Pipeline:
             raise refused
         return True
 
+    def _keep(self, entry: _Entry) -> list[str]:
+        if self._store is None:
+            return []
+        if entry.parts:
+            self._store.append_rendition(entry.parts)
+        return self._store.append_many(entry.bodies, entry.priority) if entry.bodies else []
+
     def _set_aside(self, entry: _Entry, error: WireError) -> None:
         """Find the refused body: alone it is given up, among others each is tried by itself."""
         if len(entry.bodies) > 1:
-            self._waiting.extendleft(_Entry([each], entry.priority, entry.track_id) for each in reversed(entry.bodies))
+            self._waiting.extendleft(entry._replace(bodies=[each]) for each in reversed(entry.bodies))
             return
-        body = entry.bodies[0]
+        body = (*entry.bodies, *entry.parts)[0]
         _log.error("a %s could not be kept: %s", type(body).__name__, error)
         if isinstance(body, events.Consent) and body.encounter == self.session.encounter:
             self.session.lose_consent()
@@ -204,21 +193,37 @@ class Pipeline:
     def _follow_operator(self, frame: Frame) -> None:
         bodies: list[events.EventBody] = []
         for change in self._operator.step(frame):
+            if change.event in {"person_left", "aborted"} and self.session.is_drawn:
+                self._waiting.append(_Entry(bodies))
+                bodies = []
+                self._leave()
             bodies.extend(self.session.apply(change))
             if change.event == "person_came":
                 self._tracker.reset()
                 self._results.clear()
+                self._whole_view.reset()
         if bodies:
-            self._waiting.append(_Entry(bodies, "live", None))
+            self._waiting.append(_Entry(bodies))
+
+    def _leave(self) -> None:
+        """The person leaves: the whole view goes where they were drawn, before the visit's end says that it is over."""
+        encounter = self.session.encounter
+        if encounter is None or not self.session.is_drawn:
+            return
+        if parts := self._whole_view.parts(encounter, self._clock.now()):
+            self._waiting.append(_Entry([], parts=parts))
+        self._whole_view.reset()
 
     def _keep_findings(self, tracks: list[Track]) -> None:
         encounter = self.session.encounter
         if encounter is None or self._store is None:
             return
         for track, finding in self._findings.step(tracks, encounter, self.session.body_site):
-            self.session.count_finding(finding.tier)
+            self.session.count_finding(finding.finding_id, finding.tier)
             priority: Priority = "urgent" if finding.tier == "urgent" else "live"
             self._waiting.append(_Entry([finding], priority, track.track_id))
+            if self.session.pictures_agreed and track.best is not None:
+                self._waiting.append(_Entry([], parts=crop_of(track.best, finding)))
         self.flush()
 
     def _kept(self, entry: _Entry, ids: list[str]) -> None:

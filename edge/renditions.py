@@ -13,7 +13,7 @@ from edge.wire import PART_BYTES_MAX
 
 def cut(
     encounter: Encounter,
-    finding_id: str,
+    finding_id: str | None,
     rendition: Literal["full", "crop", "thumbnail"],
     jpeg: bytes,
     at: datetime,

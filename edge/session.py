@@ -1,6 +1,7 @@
 """The encounter's state machine, as a table: one person seen once, from coming to leaving.
 
     idle ── person_came ──▶ asking ── consented ──▶ screening ── person_left ──▶ idle (completed)
+                              │                  └─ referral_asked: a doctor should see what was found
                               │ ── refused ──▶ refused ── person_left ──▶ idle (refused)
 
 Who says what happened is an Operator. Frames are looked at for findings in `screening` only; a participant's pseudonym
@@ -24,7 +25,7 @@ from edge.triage import worst
 from edge.wire import Tier
 
 State = Literal["idle", "asking", "screening", "refused"]
-Event = Literal["person_came", "consented", "refused", "person_left", "aborted"]
+Event = Literal["person_came", "consented", "refused", "referral_asked", "person_left", "aborted"]
 Scope = Literal["screening", "pictures", "follow_up"]
 Reason = Literal["no_reason_given", "no_time", "privacy", "photography", "other"]
 
@@ -34,6 +35,7 @@ TABLE: Mapping[tuple[State, Event], State] = {
     ("asking", "refused"): "refused",
     ("asking", "person_left"): "idle",
     ("asking", "aborted"): "idle",
+    ("screening", "referral_asked"): "screening",
     ("screening", "person_left"): "idle",
     ("screening", "aborted"): "idle",
     ("refused", "person_left"): "idle",
@@ -76,16 +78,21 @@ class _Tally:
     opened_ns: int
     shots: int = 0
     retakes: dict[str, int] = field(default_factory=dict)
-    tiers: list[Tier] = field(default_factory=list)
+    found: list[tuple[str, Tier]] = field(default_factory=list)
 
 
 class Session:
-    """random_bytes: say os.urandom; pseudonyms are made of it."""
+    """random_bytes: say os.urandom; pseudonyms are made of it, and who is drawn.
+
+    pictures_agreed, is_drawn: of the encounter that is open.
+    """
 
     def __init__(self, settings: OperatorSettings, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
         self.state: State = "idle"
         self.encounter: events.Encounter | None = None
         self.body_site = "unspecified"
+        self.pictures_agreed = False
+        self.is_drawn = False
         self._settings = settings
         self._clock = clock
         self._random = random_bytes
@@ -105,6 +112,8 @@ class Session:
             return [self._consent(change)]
         if change.event == "refused":
             return [self._refusal(change)]
+        if change.event == "referral_asked":
+            return self._referral()
         assert outcome is not None  # every step to idle has one: tested
         return [self._close(outcome)]
 
@@ -121,6 +130,7 @@ class Session:
         """The consent can never be kept: from here on nobody has agreed, and no event names the participant."""
         assert self.encounter is not None
         self.state = "asking"
+        self.pictures_agreed = self.is_drawn = False
         self.encounter = msgspec.structs.replace(self.encounter, participant=None, consent=None)
 
     def count_frame(self, *, accepted: bool, hint: str | None) -> None:
@@ -133,9 +143,9 @@ class Session:
             key = (hint or "other").replace("_", "-")
             self._tally.retakes[key] = self._tally.retakes.get(key, 0) + 1
 
-    def count_finding(self, tier: Tier) -> None:
+    def count_finding(self, finding_id: str, tier: Tier) -> None:
         if self._tally is not None:
-            self._tally.tiers.append(tier)
+            self._tally.found.append((finding_id, tier))
 
     def _open(self, change: SessionChange) -> events.EncounterOpened:
         now = self._clock.now()
@@ -156,7 +166,17 @@ class Session:
             participant=pseudonym.make(self._random),
             consent=uuid7(now),
         )
-        return events.Consent(at=now, encounter=self.encounter, scope=change.scope, consent_form=CONSENT_FORM)
+        self.pictures_agreed = "pictures" in change.scope
+        # Drawn before anything is looked at, so that it has nothing to do with what is found.
+        share = self._settings.sample_share
+        self.is_drawn = self.pictures_agreed and int.from_bytes(self._random(6), "big") < share * 2**48
+        return events.Consent(
+            at=now,
+            encounter=self.encounter,
+            scope=change.scope,
+            consent_form=CONSENT_FORM,
+            sample_share=share if self.is_drawn else None,
+        )
 
     def _refusal(self, change: SessionChange) -> events.Refusal:
         assert self.encounter is not None  # by the table
@@ -166,6 +186,20 @@ class Session:
             cohort=self.encounter.cohort,
             reason=change.reason,
         )
+
+    def _referral(self) -> list[events.EventBody]:
+        """For what was found and is not for self-care; nothing where there is no such thing."""
+        assert self.encounter is not None  # by the table
+        assert self._tally is not None
+        found = [(finding_id, tier) for finding_id, tier in self._tally.found if tier != "self_care"]
+        tier = worst(tier for _, tier in found)
+        if tier is None:
+            return []
+        now, ids = self._clock.now(), tuple(finding_id for finding_id, _ in found)
+        request = events.ReferralRequest(
+            at=now, encounter=self.encounter, referral_id=uuid7(now), finding_ids=ids, tier=tier
+        )
+        return [request]
 
     def _close(self, outcome: Literal["completed", "refused", "aborted"]) -> events.EncounterClosed:
         assert self.encounter is not None  # by the table
@@ -177,8 +211,9 @@ class Session:
             shots=self._tally.shots,
             retakes=dict(self._tally.retakes),
             duration_ms=max(0, (self._clock.monotonic_ns() - self._tally.opened_ns) // 1_000_000),
-            findings=len(self._tally.tiers),
-            tier=worst(self._tally.tiers),
+            findings=len(self._tally.found),
+            tier=worst(tier for _, tier in self._tally.found),
         )
         self.encounter, self._tally, self.body_site = None, None, "unspecified"
+        self.pictures_agreed = self.is_drawn = False
         return closed

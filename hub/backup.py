@@ -20,16 +20,21 @@ from hub import commanding, withdrawal
 from hub.database import DATABASE_FILE, is_on_server, open_database
 from hub.disk import to_disk
 from hub.lock import alone, beside
+from hub.migrating import settle_restored
 from hub.schema import chains, devices
 
 
 @dataclass(frozen=True)
 class Restored:
-    """asked: chains whose later events were asked for. erased: events of participants who have withdrawn since."""
+    """asked: chains whose later events were asked for. erased: events of participants who have withdrawn since.
+
+    acts: of people since the backup, as decisions; they are in the database that was kept aside, and nowhere else.
+    """
 
     aside: Path | None
     asked: int
     erased: int
+    acts: int
 
 
 def backup(directory: Path, file: Path) -> int:
@@ -96,6 +101,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
         except (OSError, sqlite3.Error) as error:
             left = "the one before is in its place" if aside is None else f"the one before is at {aside}"
             raise StoreError(f"expected to write the database at {path}; {error}; {left}") from error
+        acts = settle_restored(directory, aside, now)
         engine = open_database(directory)
         erased_before = _erased(engine)
         withdrawal.bring_together(directory, engine, now)
@@ -103,7 +109,7 @@ def restore(directory: Path, file: Path, now: datetime) -> Restored:
             asked = _ask_for_the_rest(connection, now)
         erased = _erased(engine) - erased_before
         engine.dispose()
-    return Restored(aside, asked, erased)
+    return Restored(aside, asked, erased, acts)
 
 
 def _ask_for_the_rest(connection: sa.Connection, now: datetime) -> int:

@@ -10,8 +10,12 @@ import threading
 from pathlib import Path
 
 from edge.errors import UsageError
+from hub.cli_accounts import add_accounts, run_accounts
 from hub.cli_boards import add_boards, run_boards
+from hub.cli_desk import ACTIONS as DESK_ACTIONS
+from hub.cli_desk import add_desk, run_desk
 from hub.cli_records import add_records, run_records
+from hub.cli_upkeep import add_upkeep, run_upkeep
 
 DEFAULT_PORT = 8640
 
@@ -42,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_records(actions, _add_directory)
     add_boards(actions, _add_directory)
+    add_desk(actions, _add_directory)
+    add_accounts(actions, _add_directory)
+    add_upkeep(actions, _add_directory)
 
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
@@ -64,6 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
         case "boards" | "asyncapi":
             return run_boards(arguments)
+        case "account" | "audit":
+            return run_accounts(arguments)
+        case "migrate" | "retention" | "export-person":
+            return run_upkeep(arguments)
+        case action if action in DESK_ACTIONS:
+            return run_desk(arguments)
         case _:
             return run_records(arguments)
 
@@ -107,9 +120,8 @@ def _device_add(directory: Path, file: Path) -> int:
     from hub import database, registry
 
     device_keys = registry.read_device_keys(file)
-    engine = database.open_database(directory)
-    added = registry.add(engine, device_keys, SystemClock())
-    engine.dispose()
+    with database.opened(directory) as engine:
+        added = registry.add(engine, device_keys, SystemClock())
     print(f"{device_keys.device} at site {device_keys.site}: {'registered' if added else 'was registered already'}")
     return 0
 
@@ -120,11 +132,11 @@ def _device_list(directory: Path) -> int:
     from edge.sealing import key_id
     from hub import database, registry
 
-    engine = database.open_database(directory, read_only=True)
-    for row in registry.listed(engine):
+    with database.opened(directory, read_only=True) as engine:
+        rows = registry.listed(engine)
+    for row in rows:
         key = key_id(Ed25519PublicKey.from_public_bytes(row["sign_key"]))
         print(row["site"], row["device"], key, row["added_at"].isoformat(timespec="seconds"), sep="\t")
-    engine.dispose()
     return 0
 
 
@@ -151,8 +163,8 @@ def _serve(directory: Path, port: int, *, show: bool) -> int:
     from hub import database
     from hub.dashboard.serve import HOST, require_free, serve
 
-    engine = database.open_database(directory, read_only=True)
+    database.open_database(directory, read_only=True).dispose()
     require_free(port)
     print(f"the hub's page: http://{HOST}:{port}/ (Ctrl-C ends it)", file=sys.stderr)
-    serve(engine, port, SystemClock(), show=show)
+    serve(directory, port, SystemClock(), show=show)
     return 0

@@ -74,9 +74,8 @@ def _reconcile(directory: Path, device: str | None, *, as_json: bool) -> int:
     from hub import database
     from hub.reconcile import reconcile
 
-    engine = database.open_database(directory, read_only=True)
-    reports = reconcile(engine, device)
-    engine.dispose()
+    with database.opened(directory, read_only=True) as engine:
+        reports = reconcile(engine, device)
     for each in reports:
         if as_json:
             print(msgspec.json.encode({**vars(each), "whole": each.whole}).decode())
@@ -128,9 +127,8 @@ def _withdraw(directory: Path, participant: str) -> int:
     from edge.clock import SystemClock
     from hub import database, withdrawal
 
-    engine = database.open_database(directory)
-    erased = withdrawal.withdraw(directory, engine, participant, SystemClock().now())
-    engine.dispose()
+    with database.opened(directory) as engine:
+        erased = withdrawal.withdraw(directory, engine, participant, SystemClock().now())
     print(f"{erased} events erased here; each device erases its own when it connects next")
     print("what quarantine holds about them, and what cannot be read, loses its bytes at the next step of `hub ingest`")
     return 0
@@ -139,12 +137,12 @@ def _withdraw(directory: Path, participant: str) -> int:
 def _withdrawn(directory: Path) -> int:
     from hub import database, withdrawal
 
-    engine = database.open_database(directory, read_only=True)
-    for each in withdrawal.listed(engine):
+    with database.opened(directory, read_only=True) as engine:
+        found = withdrawal.listed(engine)
+    for each in found:
         waiting = f"; waiting for {', '.join(each.waiting)}" if each.waiting else ""
         at = each.at.isoformat(timespec="seconds")
         print(f"{each.participant} since {at}: {each.erased} events erased; told {each.told} devices{waiting}")
-    engine.dispose()
     return 0
 
 
@@ -165,17 +163,19 @@ def _restore(directory: Path, file: Path) -> int:
         print(f"the database before: {done.aside}")
     print(f"{done.asked} chains of events are asked for again from where this backup ends")
     print(f"{done.erased} events of participants who have withdrawn were erased from it")
+    print(f"{done.acts} acts of people since this backup, as decisions, are in the database before only")
+    print("everybody has to sign in again; accounts stand as they were: see `dermedge hub account list`")
     return 0
 
 
 def _commands(directory: Path, *, only_waiting: bool) -> int:
     from hub import commanding, database
 
-    engine = database.open_database(directory, read_only=True)
-    for row in commanding.listed(engine):
+    with database.opened(directory, read_only=True) as engine:
+        rows = commanding.listed(engine)
+    for row in rows:
         if only_waiting and row["answered_at"] is not None:
             continue
         at = row["queued_at"].isoformat(timespec="seconds")
         print(at, row["device"], row["type"], row["outcome"] or "waiting", row["detail"] or "", sep="\t")
-    engine.dispose()
     return 0

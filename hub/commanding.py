@@ -37,7 +37,7 @@ RESEND_AFTER = timedelta(seconds=30)
 SENT_AT_ONCE = 16
 """Of one device's; it does them in order, and the next go when these are answered."""
 GENERATION_MAX = 2**53
-KEPT_BY_DEVICES = ("referral_reply", "tombstone")
+KEPT_BY_DEVICES = ("tombstone", "referral_reply", "referral_opened", "picture_request")
 """What a device that was set back has to be told again. What it lacks of events the hub sees otherwise."""
 
 _log = logging.getLogger(__name__)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.errors import ConfigError, StoreError
 from hub.disk import to_disk
-from hub.schema import metadata
+from hub.schema_version import require_current, require_whole, upgrade
 
 DATABASE_FILE = "hub.db"
 URL_FILE = "database.url"
@@ -65,10 +67,11 @@ def _create_on_server(directory: Path, url: str) -> Path:
 def _create_tables(directory: Path) -> None:
     """In the new and empty database; removes its file where that fails."""
     try:
-        engine = open_database(directory)
+        engine = open_database(directory, any_version=True)
         try:
             with engine.begin() as connection:
-                metadata.create_all(connection, checkfirst=False)
+                _require_empty(connection)
+                upgrade(connection)
         finally:
             engine.dispose()
     except BaseException:
@@ -77,19 +80,60 @@ def _create_tables(directory: Path) -> None:
         raise
 
 
+def _require_empty(connection: sa.Connection) -> None:
+    if found := sa.inspect(connection).get_table_names():
+        raise StoreError(f"expected an empty database, found tables in it: {', '.join(sorted(found)[:3])}")
+
+
 def is_on_server(directory: Path) -> bool:
     """Whether the hub in this folder keeps its events in PostgreSQL."""
     return (directory / URL_FILE).is_file()
 
 
-def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
+def open_database(directory: Path, *, read_only: bool = False, any_version: bool = False) -> sa.Engine:
     """The engine of the database in this folder. Raises ConfigError where there is none.
 
     A reader never waits for a writer, nor the other way round. A writer's commit is on the disk when it returns, and
-    its transaction takes the write lock at once.
+    its transaction takes the write lock at once. Every transaction raises VersionError where the tables are not those
+    that this code knows, but with any_version, for who is about to change that.
     """
     if is_on_server(directory):
-        return _open_on_server(directory / URL_FILE, read_only=read_only)
+        engine = _open_on_server(directory / URL_FILE, read_only=read_only)
+    else:
+        engine = _open_file(directory, read_only=read_only)
+    sa.event.listen(engine, "handle_error", _keep_to_the_first_line)
+    if not any_version:
+        sa.event.listen(engine, "begin", _require_version)
+    return engine
+
+
+@contextmanager
+def opened(directory: Path, *, read_only: bool = False) -> Iterator[sa.Engine]:
+    """As `open_database`; every connection is closed at the end, however it ends."""
+    engine = open_database(directory, read_only=read_only)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _keep_to_the_first_line(context: sa.engine.ExceptionContext) -> None:
+    """PostgreSQL quotes the row in the DETAIL of an error, and an error goes to the log."""
+    primary = getattr(getattr(context.original_exception, "diag", None), "message_primary", None)
+    if primary is not None and context.sqlalchemy_exception is not None:
+        context.original_exception.args = (primary,)
+        context.sqlalchemy_exception.args = (f"({type(context.original_exception).__name__}) {primary}",)
+
+
+def _require_version(connection: sa.Connection) -> None:
+    if connection.info.get("is_whole"):
+        require_current(connection)  # the database may have been migrated, or replaced, under this very connection
+    else:
+        require_whole(connection)
+        connection.info["is_whole"] = True
+
+
+def _open_file(directory: Path, *, read_only: bool) -> sa.Engine:
     path = (directory / DATABASE_FILE).absolute()
     if not path.is_file():
         raise ConfigError(f"expected a hub's database at {path}, found none: make a hub with `dermedge hub init DIR`")
@@ -168,7 +212,7 @@ def empty_log(engine: sa.Engine) -> None:
     """
     if engine.dialect.name != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
-            server.exec_driver_sql("VACUUM events, findings, encounters, quarantine")
+            server.exec_driver_sql("VACUUM")
         return
     connection = engine.raw_connection()
     try:
@@ -193,6 +237,14 @@ def passes(error: Exception) -> bool:
 def in_short(error: Exception) -> str:
     """Without the statement: what the database itself says."""
     return str(getattr(error, "orig", None) or error)
+
+
+def table_of_json(connection: sa.Connection, column: sa.Column[Any]) -> Any:
+    """A JSON object's keys and values, as a table of `key` and `value` beside each row."""
+    in_file = connection.dialect.name == "sqlite"
+    pairs = sa.func.json_each(column) if in_file else sa.func.json_each_text(column)
+    columns = sa.column("key", sa.String), sa.column("value", sa.String)
+    return pairs.table_valued(*columns, joins_implicitly=True) if in_file else pairs.table_valued(*columns).lateral()
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -21,6 +21,7 @@ from edge.errors import StoreError
 from edge.publish.base import Publisher
 from hub import database, keys
 from hub.commanding import Due, seal_queued, take_due
+from hub.desk.rounds import Rounds
 from hub.inbox import Inbox, Report
 from hub.lock import sole
 from hub.mark import Mark, ReplacedError
@@ -285,10 +286,12 @@ def run(directory: Path, publisher: Publisher, clock: Clock, until: threading.Ev
 
     Raises ConfigError where there is no hub in the folder, AlreadyRunningError where another process does this.
     """
-    ingest = Ingest(directory, publisher, clock)
+    ingest, rounds = Ingest(directory, publisher, clock), Rounds(directory, clock)
     with sole(directory):
         ingest.start()
+        rounds.start()
         try:
             until.wait()
         finally:
+            rounds.stop()
             ingest.stop()

@@ -61,6 +61,12 @@ class Opened:
         return "void" if self.body is None else str(type(self.body).__struct_config__.tag)
 
     @property
+    def encounter_id(self) -> str | None:
+        """Which visit it is about; None for none."""
+        encounter: Encounter | None = getattr(self.body, "encounter", None)
+        return None if encounter is None else encounter.encounter_id
+
+    @property
     def participant(self) -> str | None:
         """Whom it is about; None for nobody, or nobody who agreed."""
         encounter: Encounter | None = getattr(self.body, "encounter", None)

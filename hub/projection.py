@@ -1,4 +1,4 @@
-"""An opened body → rows that pages can count: findings, encounters, refusals, responses. In the event's transaction."""
+"""An opened body → rows that pages can count, and the desk's (hub/desk/intake.py). In the event's transaction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from edge.events import (
     CommandApplied,
+    Consent,
     Encounter,
     EncounterClosed,
     EncounterOpened,
@@ -19,6 +20,7 @@ from edge.events import (
 )
 from hub import chains, commanding, replay
 from hub.database import upsert
+from hub.desk import intake
 from hub.opening import Opened
 from hub.quarantine import alarm
 from hub.schema import encounters, findings, refusals, responses
@@ -28,8 +30,10 @@ def project(connection: sa.Connection, opened: Sequence[Opened]) -> None:
     """Each event once: the caller passes only what it has just stored."""
     for each in opened:
         match each.body:
-            case Finding() as finding:
-                _finding(connection, each, finding)
+            case Finding() as finding if _finding(connection, each, finding):
+                intake.take_finding(connection, each, finding)
+            case Consent() as event:
+                _encounter(connection, each, event.encounter, _agreed(event))
             case EncounterOpened() as event:
                 _encounter(connection, each, event.encounter, {"opened_at": event.at})
             case EncounterClosed() as event:
@@ -39,7 +43,8 @@ def project(connection: sa.Connection, opened: Sequence[Opened]) -> None:
             case Reconcile() as body:
                 chains.note_reconciliation(connection, each.device.device, each.header.epoch, body)
             case _:
-                continue
+                pass
+        intake.take(connection, each)
 
 
 def store_responses(connection: sa.Connection, opened: Sequence[Opened]) -> None:
@@ -63,7 +68,8 @@ def store_responses(connection: sa.Connection, opened: Sequence[Opened]) -> None
         connection.execute(upsert(connection, responses).values(row).on_conflict_do_nothing())
 
 
-def _finding(connection: sa.Connection, opened: Opened, finding: Finding) -> None:
+def _finding(connection: sa.Connection, opened: Opened, finding: Finding) -> bool:
+    """Whether it is new."""
     row = {
         "finding_id": finding.finding_id,
         "event_id": opened.header.event_id,
@@ -90,6 +96,8 @@ def _finding(connection: sa.Connection, opened: Opened, finding: Finding) -> Non
     if connection.execute(statement).first() is None:
         detail = f"finding {finding.finding_id} came in a second event, {opened.header.event_id}; it counts once"
         alarm(connection, "finding_repeated", opened.device.device, opened.arrival.received_at, detail)
+        return False
+    return True
 
 
 def _encounter(connection: sa.Connection, opened: Opened, encounter: Encounter, known: dict[str, Any]) -> None:
@@ -100,9 +108,18 @@ def _encounter(connection: sa.Connection, opened: Opened, encounter: Encounter, 
         "cohort": encounter.cohort,
         "wave": encounter.wave,
     }
+    if encounter.participant is not None:
+        known = {**known, "participant": encounter.participant}
     statement = upsert(connection, encounters).values(row | known)
     keys = [encounters.c.encounter_id, encounters.c.device]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=known))
+
+
+def _agreed(event: Consent) -> dict[str, Any]:
+    return {
+        "pictures_agreed": "pictures" in event.scope,
+        "follow_up_agreed": "follow_up" in event.scope,
+    }
 
 
 def _closing(event: EncounterClosed) -> dict[str, Any]:

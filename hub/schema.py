@@ -41,7 +41,7 @@ devices = sa.Table(
 # Every event that was opened, once. An id is its sender's own word: with the device in the key, nobody can take the
 # place of another's event. content_sha256 is over header and ciphertext hash: what makes two messages the same event,
 # whether the envelope came or the void that stands in its place. A void has no body, and neither has an event of a
-# participant who has withdrawn.
+# participant who has withdrawn, nor one that is older than the hub keeps bodies (hub/retention.py).
 events = sa.Table(
     "events",
     metadata,
@@ -59,10 +59,18 @@ events = sa.Table(
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("received_count", sa.Integer, nullable=False),
     sa.Column("participant", sa.String(16)),
+    sa.Column("encounter_id", sa.String(36)),
     sa.Column("void_reason", sa.String(24)),
     sa.Column("body", sa.JSON(none_as_null=True)),
     sa.Index("events_by_order", "device", "epoch", "seq"),
     sa.Index("events_by_participant", "participant"),
+    sa.Index("events_by_encounter", "device", "encounter_id"),
+    sa.Index(
+        "events_with_body_by_age",
+        "received_at",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
 )
 
 # How far each device's chain of events is whole. whole_to: of everything up to it the hub has the event, its void or
@@ -179,10 +187,12 @@ findings = sa.Table(
     sa.Column("observations", sa.BigInteger, nullable=False),
     sa.Index("findings_by_arrival", "received_at", "finding_id"),
     sa.Index("findings_by_kind", "label", "site", "tier"),
+    sa.Index("findings_by_encounter", "device", "encounter_id", "finding_id"),
+    sa.Index("findings_by_card", "card_sha256", "received_at", "score"),
     sa.Index("findings_by_model", "model_name", "model_version", "model_status"),
 )
 
-# An encounter's opening and closing come in any order; each fills its own columns.
+# An encounter's opening, consent and closing come in any order; each fills its own columns.
 encounters = sa.Table(
     "encounters",
     metadata,
@@ -191,6 +201,9 @@ encounters = sa.Table(
     _name("site"),
     _name("cohort"),
     sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("participant", sa.String(16)),
+    sa.Column("pictures_agreed", sa.Boolean),
+    sa.Column("follow_up_agreed", sa.Boolean),
     sa.Column("opened_at", Instant),
     sa.Column("closed_at", Instant),
     sa.Column("outcome", sa.String(16)),
@@ -200,6 +213,8 @@ encounters = sa.Table(
     sa.Column("retakes", sa.JSON(none_as_null=True)),
     sa.Column("tier", sa.String(16)),
     sa.Index("encounters_by_outcome", "outcome", "findings"),
+    sa.Index("encounters_by_cohort", "cohort", "wave", "site", "outcome"),
+    sa.Index("encounters_by_participant", "participant"),
 )
 
 refusals = sa.Table(

@@ -196,6 +196,7 @@ def _event_row(opened: Opened) -> dict[str, object]:
         "received_at": opened.arrival.received_at,
         "received_count": 1,
         "participant": opened.participant,
+        "encounter_id": opened.encounter_id,
         "void_reason": opened.void_reason,
         "body": msgspec.to_builtins(opened.body) if opened.body is not None else None,
     }

@@ -1,27 +1,36 @@
-"""Counts of people, made safe to hand to somebody who must not learn about one person.
+"""Small counts of people are not shown, and the total does not give them away.
 
-Primary and complementary suppression of a table's cells, as statistical offices do it (L. Willenborg and T. de Waal,
-Elements of Statistical Disclosure Control, 2001, chapter 6). None stands for what is not told.
+A cell under the floor is suppressed. Where the cells that are not shown could be told from the total and the rest,
+because there is one of them or they hold fewer than the floor together, the smallest shown one is suppressed with them
+(complementary suppression: Hundepool et al. 2012, Statistical Disclosure Control, chapter 4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+
+FLOOR = 5
 
 
-def suppressed(count: int, under: int) -> int | None:
-    """None for a count that is smaller, nought among them."""
-    return count if count >= under else None
+def suppressed(counts: Sequence[int], floor: int = FLOOR) -> tuple[list[int | None], int | None]:
+    """The counts of people that may be shown side by side, and their total; None for what is not shown."""
+    hidden = {place for place, count in enumerate(counts) if count < floor}
+    shown = sorted((place for place in range(len(counts)) if place not in hidden), key=lambda place: counts[place])
+    while hidden and shown and (len(hidden) < 2 or sum(counts[place] for place in hidden) < floor):
+        hidden.add(shown.pop(0))
+    total = sum(counts)
+    return [None if place in hidden else count for place, count in enumerate(counts)], shown_count(total, floor)
 
 
-def suppressed_parts(parts: Mapping[str, int], under: int) -> dict[str, int | None]:
-    """Parts of a total that is told too. Small ones are hidden, and so many more that the total gives none away.
+def shown_count(count: int, floor: int = FLOOR) -> int | None:
+    """One count by itself; None under the floor."""
+    return None if count < floor else count
 
-    Whoever subtracts what is told from the total learns the sum of what is hidden: so at least two parts are hidden, or
-    none, and together they are not small. The smallest of the others go first.
+
+def shown_part(part: int, whole: int, floor: int = FLOOR) -> int | None:
+    """A part of a whole that stands beside it: neither the part nor what is left of the whole may be small.
+
+    All of it or none of it says nothing about a few, and is shown.
     """
-    hidden = {name for name, count in parts.items() if count < under}
-    others = sorted(parts.keys() - hidden, key=lambda name: (parts[name], name), reverse=True)
-    while hidden and others and (len(hidden) == 1 or sum(parts[name] for name in hidden) < under):
-        hidden.add(others.pop())
-    return {name: None if name in hidden else count for name, count in parts.items()}
+    left = whole - part
+    return None if 0 < part < floor or 0 < left < floor or whole < floor else part

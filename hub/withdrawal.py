@@ -20,8 +20,10 @@ from edge import pseudonym
 from edge.errors import StoreError, UsageError
 from edge.events import Tombstone
 from edge.wire import Participant, Time
-from hub import commanding
+from hub import commanding, person
+from hub.auditing import CONSOLE, audit
 from hub.database import empty_log, erase_for_good, upsert
+from hub.desk.erasing import erase_encounter, erase_person
 from hub.disk import to_disk
 from hub.lock import beside
 from hub.opening import Opened
@@ -107,6 +109,7 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
             statement = upsert(connection, tombstones).values(row)
             again = {"erased": tombstones.c.erased + count, "swept": False}
             connection.execute(statement.on_conflict_do_update(index_elements=[tombstones.c.participant], set_=again))
+            audit(connection, now, CONSOLE, "person.withdraw", detail=f"{count} events")
             for device in connection.execute(sa.select(devices.c.device)).scalars().all():
                 commanding.queue(connection, device, Tombstone(at=now, participant=participant), now)
         erased[participant] = erased.get(participant, 0) + count
@@ -116,9 +119,11 @@ def bring_together(directory: Path, engine: sa.Engine, now: datetime) -> dict[st
 
 def erase(connection: sa.Connection, participant: str) -> int:
     """What the pages and the tables hold of a participant; the places in the chain stay. How many events."""
-    mine = connection.execute(sa.select(events).where(events.c.participant == participant)).mappings().all()
+    which = person.about(events, participant, person.encounters_of(connection, participant))
+    mine = connection.execute(sa.select(events).where(which)).mappings().all()
     for row in mine:
         _erase_event(connection, row)
+    erase_person(connection, participant)
     return len(mine)
 
 
@@ -151,6 +156,7 @@ def replace_content(connection: sa.Connection, opened: Opened) -> None:
         values = {
             "type": opened.type,
             "participant": opened.participant,
+            "encounter_id": opened.encounter_id,
             "void_reason": None,
             "body": msgspec.to_builtins(opened.body),
         }
@@ -194,13 +200,15 @@ def _whole(data: bytes) -> bytes:
 
 
 def _erase_event(connection: sa.Connection, row: sa.RowMapping) -> None:
-    body, device = row["body"], row["device"]
+    device, encounter_id = row["device"], row["encounter_id"]
     if row["type"] == "finding":
         mine = findings.c.device == device, findings.c.event_id == row["event_id"]
         connection.execute(sa.delete(findings).where(*mine))
-    if body is not None and (encounter_id := body.get("encounter", {}).get("encounter_id")):
+    if encounter_id is not None:
         mine = encounters.c.device == device, encounters.c.encounter_id == encounter_id
         connection.execute(sa.delete(encounters).where(*mine))
-    values = {"type": "void", "participant": None, "void_reason": "consent_withdrawn", "body": None}
+        erase_encounter(connection, device, encounter_id)
+    gone = dict.fromkeys(("participant", "encounter_id", "body"))
+    values = {**gone, "type": "void", "void_reason": "consent_withdrawn"}
     same = events.c.device == device, events.c.event_id == row["event_id"]
     connection.execute(sa.update(events).where(*same).values(values))

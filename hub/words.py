@@ -5,11 +5,12 @@ No text says diagnosis but to deny it; "nothing found" always names the model an
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from edge.words import Language, Words
+from hub import words_account, words_quality, words_worklist
 
-WORDS: dict[str, Words] = {
+_LIVE: dict[str, Words] = {
     "page.title": Words("dermedge hub", "dermedge 中心"),
     "page.heading": Words("Screening, live", "筛查实况"),
     "page.language": Words("中文", "English"),
@@ -164,6 +165,8 @@ WORDS: dict[str, Words] = {
     "time.for_hours": Words("{count} h", "{count} 小时"),
     "time.for_days": Words("{count} days", "{count} 天"),
 }
+TABLES = (_LIVE, words_account.WORDS, words_worklist.WORDS, words_quality.WORDS)
+WORDS: dict[str, Words] = {key: text for table in TABLES for key, text in table.items()}
 
 
 def word(key: str, language: Language, **fields: object) -> str:
@@ -203,6 +206,12 @@ def clock_time(at: datetime, now: datetime, language: Language) -> str:
     if language == "zh":
         return f"{local.month}月{local.day}日 {local:%H:%M}"
     return f"{local.day} {local:%b %H:%M}"
+
+
+def day(at: date | datetime, language: Language) -> str:
+    """A day in this machine's zone, with its year."""
+    local = at.astimezone().date() if isinstance(at, datetime) else at
+    return f"{local.year}年{local.month}月{local.day}日" if language == "zh" else f"{local.day} {local:%b %Y}"
 
 
 def _largest_unit(seconds: float) -> tuple[str, int]:

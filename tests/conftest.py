@@ -15,6 +15,8 @@ from tests.broker import Mosquitto
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.postgres import Postgres
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -25,6 +27,19 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL, one for all tests; each makes a database of its own in it."""
+    from tests.postgres import INSTALLED, Postgres
+
+    if not INSTALLED and os.environ.get("CI") != "true":
+        pytest.skip("expected PostgreSQL on this machine; `make packages` installs it")
+    server = Postgres()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

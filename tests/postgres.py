@@ -9,6 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psycopg
+
+from hub import database
+
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 OWNER = "postgres"
 """Who runs it where the tests run as root: as root it refuses to start."""
@@ -24,6 +28,7 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self._user = OWNER if os.geteuid() == 0 else None
         self._count = 0
+        self._template = ""
         if self._user is not None:
             who = pwd.getpwnam(OWNER)
             os.chown(self._folder, who.pw_uid, who.pw_gid)
@@ -41,11 +46,32 @@ class Postgres:
         self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", "data")
         self._begin()
 
-    def new_database(self) -> str:
-        """Its URL."""
+    def new_database(self, *, with_tables: bool = False) -> str:
+        """Its URL. with_tables: as `dermedge hub init` leaves it, copied from one that was made once."""
         self._count += 1
-        name = f"hub_{self._count}"
-        self._run("createdb", "-h", str(self._folder), "-U", OWNER, name)
+        name, template = f"hub_{self._count}", "template1"
+        if with_tables:
+            template = self._template = self._template or self._new_template()
+        self._order(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url(name)
+
+    def drop(self, url: str) -> None:
+        """Also one that is still in use: a hundred of them would fill the memory."""
+        name = url.partition("@/")[2].partition("?")[0]
+        self._order(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _new_template(self) -> str:
+        name = "hub_template"
+        self._order(f"CREATE DATABASE {name}")
+        with tempfile.TemporaryDirectory() as folder:
+            database.create(Path(folder), self._url(name))
+        return name
+
+    def _order(self, statement: str) -> None:
+        with psycopg.connect(host=str(self._folder), user=OWNER, dbname="postgres", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _url(self, name: str) -> str:
         return f"postgresql+psycopg://{OWNER}@/{name}?host={self._folder}"
 
     def _begin(self) -> None:

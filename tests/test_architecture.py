@@ -69,7 +69,8 @@ def test_contracts_notice(tmp_path: Path, file: str, line: str, contract: str) -
 
 
 def test_files_are_short_and_their_names_say_something() -> None:
-    long = [path for path in files(".py") if len(path.read_text(encoding="utf-8").splitlines()) > LINES_MAX]
+    written = [path for path in files(".py") if path.parent != ROOT / "hub" / "migrations" / "versions"]
+    long = [path for path in written if len(path.read_text(encoding="utf-8").splitlines()) > LINES_MAX]
     empty = [path for path in files() if EMPTY_WORDS & set(path.relative_to(ROOT).with_suffix("").parts)]
     assert not long
     assert not empty

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.queries_boards import SiteCounts
-from hub.suppression import suppressed, suppressed_parts
+from hub.suppression import shown_count, suppressed
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Released:
         return [self._suppressed(each) for each in told.values()]
 
     def _suppressed(self, counts: SiteCounts) -> ReleasedCounts:
+        tiers, findings = suppressed(list(counts.tiers.values()), self._under)
         return ReleasedCounts(
             site=counts.site,
-            screened=suppressed(counts.screened, self._under),
-            refused=suppressed(counts.refused, self._under),
-            findings=suppressed(counts.findings, self._under),
-            tiers=suppressed_parts(counts.tiers, self._under),
+            screened=shown_count(counts.screened, self._under),
+            refused=shown_count(counts.refused, self._under),
+            findings=findings,
+            tiers=dict(zip(counts.tiers, tiers, strict=True)),
         )

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
 from edge import bundle
 from edge.clock import Clock
-from edge.errors import BundleError, StoreError
-from hub import queries
+from edge.errors import BundleError
+from hub import queries, queries_models
+from hub.dashboard.reading import NoAnswerError, ReadingRoom
 from hub.queries import Live, People
+from hub.queries_models import ModelInUse
 
 READ_EVERY_NS = 900_000_000
+PATIENCE_S = 0.8
+"""So long a page waits for a fresh reading before it shows the last one."""
 NOTHING_READ = People(0, 0, 0, 0)
 
 _log = logging.getLogger(__name__)
@@ -33,39 +39,54 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Reading:
-    """database_away: `live` is the last that could be read, or empty."""
+    """database_away: `live` is the last that could be read. is_read: there was one; else it is empty."""
 
     live: Live
     database_away: bool
+    is_read: bool = True
+    models: Sequence[ModelInUse] = ()
 
 
 class Feed:
-    """Used on the server's event loop; the query itself runs in a thread, so that a slow one holds up no page."""
+    """Used on the server's event loop."""
 
-    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
-        self._engine = engine
+    def __init__(self, room: ReadingRoom, clock: Clock) -> None:
+        self._room = room
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._read_at_ns = -READ_EVERY_NS
-        self._newest = Reading(_nothing(clock.now()), database_away=False)
+        self._newest = Reading(_nothing(clock.now()), database_away=False, is_read=False)
         self.coverage = shipped_coverage()
 
-    async def newest(self) -> Reading:
-        """At most a second old, while the database answers."""
-        async with self._lock:
-            if self._clock.monotonic_ns() - self._read_at_ns >= READ_EVERY_NS:
-                self._newest = await asyncio.to_thread(self._read)
-                self._read_at_ns = self._clock.monotonic_ns()
-            return self._newest
+    @property
+    def is_research(self) -> bool:
+        """Whether any model that this hub knows of is for research: then every page says so."""
+        return queries_models.is_research(self._newest.models)
 
-    def _read(self) -> Reading:
+    async def newest(self) -> Reading:
+        """At most a second old while the database answers; while it is slow, the last one, and nobody waits long."""
+        if self._reading is None and self._clock.monotonic_ns() - self._read_at_ns >= READ_EVERY_NS:
+            self._reading = asyncio.create_task(self._read())
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=PATIENCE_S)
+        return self._newest
+
+    async def _read(self) -> None:
+        now = self._clock.now()
         try:
-            return Reading(queries.live(self._engine, self._clock.now()), database_away=False)
-        except (sa.exc.SQLAlchemyError, ValueError, StoreError, OSError) as error:
-            if not self._newest.database_away:
-                _log.warning("the database cannot be read: %s", error)
-            self._engine.dispose()
-            return Reading(self._newest.live, database_away=True)
+            live, models = await self._room.ask("feed", partial(_read, now=now))
+            self._newest = Reading(live, database_away=False, models=models)
+        except (NoAnswerError, ValueError):
+            self._newest = replace(self._newest, database_away=True)
+        finally:
+            self._read_at_ns = self._clock.monotonic_ns()
+            self._reading = None
+
+
+def _read(engine: sa.Engine, now: datetime) -> tuple[Live, Sequence[ModelInUse]]:
+    with engine.connect() as connection:
+        models = queries_models.in_use(connection)
+    return queries.live(engine, now), models
 
 
 def shipped_coverage() -> Coverage | None:

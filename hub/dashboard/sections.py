@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import jinja2
 from msgspec import UNSET
 
-from edge.terms import groups, label_text
+from edge.terms import label_text
 from edge.words import Language
-from hub.dashboard.feed import Coverage, Reading
+from hub.dashboard.feed import Coverage
+from hub.dashboard.templating import NOTHING, listed, render
 from hub.queries import DeviceRow, FindingRow, Live
 from hub.words import ago, clock_time, lasting, word, word_or
 
 DEVICES_SHOWN = 40
 LATE_AFTER = timedelta(minutes=2)
 TIERS = ("urgent", "routine", "person", "self_care")
-NOTHING = "–"
-
-_templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("hub.dashboard", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
 
 
 class Sections:
@@ -32,12 +26,6 @@ class Sections:
     def __init__(self, language: Language, coverage: Coverage | None) -> None:
         self._language = language
         self._coverage = coverage
-
-    def alerts(self, reading: Reading) -> str:
-        live = reading.live
-        statuses = {model.status for model in live.models} or {self._coverage.status if self._coverage else "research"}
-        shown = SimpleNamespace(research=statuses != {"clinical"}, database_away=reading.database_away)
-        return self._render("alerts", live=live, shown=shown, reason=lambda kind: self._or(f"reason.{kind}", kind))
 
     def numbers(self, live: Live) -> str:
         return self._render("numbers", live=live, urgent=live.of_tier("urgent"))
@@ -67,7 +55,7 @@ class Sections:
         covered = self._coverage
         not_covered = ""
         if covered is not None and covered.not_covered:
-            not_covered = self._word("model.not_covered", labels=self._labels(covered.not_covered))
+            not_covered = self._word("model.not_covered", labels=listed(covered.not_covered, self._language))
         status = {f"{row.name} {row.version}": row.status for row in live.models}
         if covered is not None:
             status.setdefault(covered.model, covered.status)
@@ -78,16 +66,8 @@ class Sections:
         """The only way in which this page says "nothing found"."""
         if self._coverage is None or not set(models_in_use(live)) <= {self._coverage.model}:
             return self._word("model.unknown")
-        labels = self._labels(self._coverage.labels)
+        labels = listed(self._coverage.labels, self._language)
         return self._word("model.nothing", count=live.people.nothing_found, labels=labels)
-
-    def _labels(self, labels: Sequence[str]) -> str:
-        """A card names what it does not cover by label or in its own words; those that we know have a translation."""
-        texts = [
-            label_text(label, self._language) if label in groups() else self._or(f"card.{label}", label)
-            for label in labels
-        ]
-        return ("、" if self._language == "zh" else ", ").join(texts)
 
     def _device(self, row: DeviceRow, live: Live) -> SimpleNamespace:
         state = row.state
@@ -152,8 +132,7 @@ class Sections:
         return word_or(key, otherwise, self._language)
 
     def _render(self, name: str, **values: Any) -> str:
-        template = _templates.get_template(f"{name}.html")
-        return template.render(t=self._word, number=lambda value: f"{value:,}", nothing=NOTHING, **values)
+        return render(name, self._language, **values)
 
 
 def models_in_use(live: Live) -> list[str]:

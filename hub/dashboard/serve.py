@@ -1,78 +1,53 @@
-"""`hub serve`: the page on 127.0.0.1. Reads the database, never a private key; asks nobody else for anything."""
+"""`hub serve`: the pages on 127.0.0.1. Never reads a private key; asks nobody else for anything."""
 
 from __future__ import annotations
 
 import signal
 import socket
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from nicegui import app, ui
-from starlette.datastructures import Headers as RequestHeaders
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import RedirectResponse, Response
 
 from edge.clock import Clock
 from edge.errors import ConfigError
-from edge.words import Language, preferred
+from edge.words import LANGUAGES, Language
+from hub import database, settings
+from hub.dashboard.cohorts import CohortsPage
 from hub.dashboard.feed import Feed
-from hub.dashboard.page import MARK, LivePage
+from hub.dashboard.follow_ups import FollowUpsPage
+from hub.dashboard.live import LivePage
+from hub.dashboard.mark import FAVICON
+from hub.dashboard.models import ModelsPage
+from hub.dashboard.office import Door, Office, Visit
+from hub.dashboard.origin import Headers, SameOrigin
+from hub.dashboard.quality import QualityPage
+from hub.dashboard.reading import ReadingRoom, limit
+from hub.dashboard.referrals import ReferralsPage
+from hub.dashboard.shell import STYLE, Shell
+from hub.dashboard.sign_in import SignIn
+from hub.dashboard.signed_in import SignedIn, language_of
+from hub.dashboard.slip import SlipPages
+from hub.dashboard.templating import address
+from hub.dashboard.worklist import WorklistPage
+from hub.sessions import Session
 from hub.words import word
 
 HOST = "127.0.0.1"
-CHINESE = "/zh"
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
-    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+PAGES: tuple[type[Shell[Any]], ...] = (
+    LivePage,
+    WorklistPage,
+    ReferralsPage,
+    FollowUpsPage,
+    CohortsPage,
+    QualityPage,
+    ModelsPage,
 )
-"""The page's framework compiles its templates in the browser, hence 'unsafe-eval'; no other host is ever allowed."""
-
-
-class SameOrigin:
-    """Refuses what a page of another site asks for: a browser lets it connect to this machine, cookies and all.
-
-    A link from elsewhere may open the page itself; it cannot be shown inside of another (frame-ancestors).
-    """
-
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"} or not _is_foreign(RequestHeaders(scope=scope)):
-            await self._inner(scope, receive, send)
-        elif scope["type"] == "http":
-            await PlainTextResponse("expected a request of this hub's own page", 403)(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: answered as 403
-
-
-def _is_foreign(headers: RequestHeaders) -> bool:
-    origin = headers.get("origin")
-    if origin is not None and origin != f"http://{headers.get('host', '')}":
-        return True
-    opened = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
-    return headers.get("sec-fetch-site") == "cross-site" and not opened
-
-
-class Headers:
-    """Adds to every answer what keeps a browser from asking other hosts, or from showing us inside of them."""
-
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = POLICY
-                headers["Referrer-Policy"] = "no-referrer"
-                headers["X-Content-Type-Options"] = "nosniff"
-            await send(message)
-
-        await self._inner(scope, receive, send_with_headers)
 
 
 def require_free(port: int) -> None:
@@ -87,26 +62,82 @@ def require_free(port: int) -> None:
             ) from error
 
 
-def serve(engine: sa.Engine, port: int, clock: Clock, *, show: bool) -> None:
-    """Returns when the process is told to end."""
-    feed = Feed(engine, clock)
+def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
+    """Returns when the process is told to end. Raises ConfigError."""
+    known = settings.load(directory)
+    reads, writes = database.open_database(directory, read_only=True), database.open_database(directory)
+    room, desk = ReadingRoom(limit(reads)), ReadingRoom(limit(writes))
+    with closing(room), closing(desk):
+        office = Office(known, clock, Feed(room, clock), room, desk, Door(room, desk, known, clock))
+        for page in PAGES:
+            _offer(page, office)
+        SignIn(office).add_to(app)
+        app.add_route("/style.css", _style, methods=["GET"])
+        SlipPages(office).add_to(app)
+        app.on_page_exception(_failed)
+        _guard(office)
+        _run(port, show=show)
+    reads.dispose()
+    writes.dispose()
 
-    # A page of its own for each language: so the browser is told it, and what the framework itself says is in it too.
-    @ui.page("/", language="en-US")
-    async def english(request: Request, lang: str = "") -> Response | None:
-        if _language(request, lang) == "zh":
-            return RedirectResponse(CHINESE)
-        await LivePage(feed, "en", switch_to=CHINESE).build()
+
+def _offer(page: type[Shell[Any]], office: Office) -> None:
+    """Under an address of its own for each language: so the browser is told it, and the framework speaks it too."""
+
+    def opened(request: Request, language: Language) -> Shell[Any] | Response:
+        session: Session = request.state.session
+        if page.name == "" and language == "en" and _prefers_chinese(request):
+            return RedirectResponse(address("", "zh"))
+        visit = Visit(request.state.token, session.account, session.role, session.csrf, language)
+        if not visit.may(page.needs):
+            return RedirectResponse(address("", language))
+        return page(office, visit, dict(request.query_params))
+
+    async def build(request: Request, language: Language) -> Response | None:
+        made = opened(request, language)
+        if isinstance(made, Response):
+            return made
+        await made.build()
         return None
 
-    @ui.page(CHINESE, language="zh-CN")
-    async def chinese() -> None:
-        await LivePage(feed, "zh", switch_to="/?lang=en").build()
+    def offer(language: Language) -> None:
+        async def asked(request: Request) -> Response | None:
+            return await build(request, language)
 
+        title = f"{word('nav.' + (page.name or 'live'), language)} · {word('page.title', language)}"
+        where = address(page.name, language)
+        ui.page(where, title=title, language="zh-CN" if language == "zh" else "en-US", response_timeout=10.0)(asked)
+
+    offer("en")
+    offer("zh")
+
+
+def _failed() -> None:
+    """What stands where a page could not be built; its own words go to the log, and the other pages go on."""
+    for language in LANGUAGES:
+        ui.label(word("page.failed", language))
+
+
+async def _style(request: Request) -> Response:  # noqa: ARG001
+    return Response(STYLE, media_type="text/css")
+
+
+def _prefers_chinese(request: Request) -> bool:
+    return request.query_params.get("lang") != "en" and language_of("/", request.headers) == "zh"
+
+
+def _guard(office: Office) -> None:
+    """The last one added is asked first."""
+    origin = office.settings.pages.origin
+    app.add_middleware(SignedIn, door=office.door)
     # Another site's name that resolves to this machine must not get the page (DNS rebinding).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-    app.add_middleware(SameOrigin)
+    hosts = [HOST, "localhost", urlsplit(origin).hostname or HOST]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(SameOrigin, origin=origin)
     app.add_middleware(Headers)
+
+
+def _run(port: int, *, show: bool) -> None:
     # The server ends on these by itself, then gives them back to whoever had them: to us, who have nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
@@ -114,16 +145,10 @@ def serve(engine: sa.Engine, port: int, clock: Clock, *, show: bool) -> None:
         host=HOST,
         port=port,
         title=word("page.title", "en"),
-        favicon=MARK.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" '),
+        favicon=FAVICON,
         dark=False,
         show=show,
         reload=False,
         tailwind=False,
         show_welcome_message=False,
     )
-
-
-def _language(request: Request, asked: str) -> Language:
-    if asked in {"en", "zh"}:
-        return "zh" if asked == "zh" else "en"
-    return preferred(request.headers.get("accept-language", ""))

@@ -27,7 +27,9 @@ ANONYMOUS = events.Encounter(encounter_id=an_id(1), cohort="primary-school-2", o
 
 EVENTS: tuple[events.EventBody, ...] = (
     events.EncounterOpened(at=AT, encounter=ANONYMOUS),
-    events.Consent(at=AT, encounter=ENCOUNTER, scope=("screening", "pictures"), consent_form="form-a-2"),
+    events.Consent(
+        at=AT, encounter=ENCOUNTER, scope=("screening", "pictures"), consent_form="form-a-2", sample_share=0.125
+    ),
     events.Refusal(at=AT, encounter_id=an_id(3), cohort="primary-school-2", reason="photography"),
     events.Finding(
         at=AT,
@@ -82,6 +84,19 @@ EVENTS: tuple[events.EventBody, ...] = (
 COMMANDS: tuple[events.CommandBody, ...] = (
     events.ReferralReply(
         at=AT, referral_id=an_id(5), step="accepted", place="County hospital", note="Bring the letter"
+    ),
+    events.ReferralOpened(
+        at=AT,
+        encounter_id=an_id(1),
+        participant="7K3PQV",
+        referral_id=an_id(5),
+        finding_ids=(an_id(4),),
+        tier="routine",
+        place="County hospital",
+        note="Bring the letter",
+    ),
+    events.PictureRequest(
+        at=AT, encounter_id=an_id(1), participant="7K3PQV", finding_id=an_id(4), note="Closer, and more light"
     ),
     events.Tombstone(at=AT, participant="7K3PQV"),
     events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),

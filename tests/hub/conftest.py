@@ -18,13 +18,33 @@ from hub import database, schema
 from hub.ingest import Ingest
 from tests.broker import Mosquitto
 from tests.hub.sender import Sender, make_hub, wait_for
+from tests.postgres import Postgres
 
 MakeSender = Callable[..., Sender]
 
 
+SQLITE_ONLY = pytest.mark.parametrize("hub", ["sqlite"], indirect=True)
+"""For a test about the file itself."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a hub runs on both databases; but a browser's, which takes long and sees no difference, on one."""
+    said = any("hub" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "hub" in metafunc.fixturenames and not said:
+        databases = ["sqlite"] if {"browser", "address"} & set(metafunc.fixturenames) else ["sqlite", "postgresql"]
+        metafunc.parametrize("hub", databases, indirect=True)
+
+
 @pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    return make_hub(tmp_path / "hub")
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A new hub, on each of the two databases in turn."""
+    if request.param == "sqlite":
+        yield make_hub(tmp_path / "hub")
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.new_database(with_tables=True)
+    yield make_hub(tmp_path / "hub", url)
+    postgres.drop(url)
 
 
 @dataclass(frozen=True)

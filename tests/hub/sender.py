@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,22 @@ def now() -> datetime:
 
 
 def make_hub(directory: Path, url: str | None = None) -> Path:
-    """What `dermedge hub init` does."""
+    """What `dermedge hub init` does, its tables copied from a database that was made once.
+
+    url: of a PostgreSQL that has them already.
+    """
     keys.create(directory, SystemClock())
-    database.create(directory, url)
+    name, content = (database.DATABASE_FILE, new_database()) if url is None else (database.URL_FILE, url.encode())
+    (directory / name).write_bytes(content)
+    (directory / name).chmod(0o600)
     return directory
+
+
+@cache
+def new_database() -> bytes:
+    """An SQLite file as `dermedge hub init` writes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return database.create(Path(folder)).read_bytes()
 
 
 def encounter(**changes: Any) -> Encounter:

@@ -16,7 +16,7 @@ from edge.wire import FIRST_PREVIOUS, Header, HubPresence, VoidReason, decode, d
 from hub import database, schema
 from hub.ingest import Ingest
 from tests.broker import Mosquitto
-from tests.hub.conftest import MakeSender, Reader, publisher
+from tests.hub.conftest import SQLITE_ONLY, MakeSender, Reader, publisher
 from tests.hub.sender import EPOCH, Sender, closed, encounter, finding, now, person, refusal, wait_for
 
 
@@ -209,6 +209,7 @@ def test_a_locked_database_makes_events_wait_and_nothing_is_acknowledged(
     assert reader.event(sealed.header.event_id)["received_count"] == 1
 
 
+@SQLITE_ONLY
 def test_a_database_that_is_gone_is_waited_for_and_never_written_anew(sender: Sender, hub: Path) -> None:
     before, sealed = sender.seal(finding()), sender.seal(finding())
     sender.send(before)

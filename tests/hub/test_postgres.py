@@ -1,11 +1,10 @@
-"""The tests of deduplication, quarantine, commands and the stick once more, with the hub's events in a real PostgreSQL.
+"""A real PostgreSQL that dies, and the tests of commands, withdrawal and the stick once more on it.
 
-They are imported, and find the fixtures of this file instead of their own.
+Those are imported, and find the fixtures of this file instead of their own; the rest of tests/hub runs on both anyway.
 """
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,71 +29,30 @@ from tests.faults.test_without_network import (
     test_by_the_network_and_then_by_stick,
 )
 from tests.hub.sender import Sender, finding, make_hub, now
-from tests.hub.test_faults import test_another_device_cannot_take_an_event_s_or_a_finding_s_place
-from tests.hub.test_ingest import (
-    test_a_device_s_answer_to_a_command_is_kept_once,
-    test_a_finding_in_two_events_counts_once,
-    test_a_locked_database_makes_events_wait_and_nothing_is_acknowledged,
-    test_a_reader_that_takes_its_time_delays_no_acknowledgement,
-    test_a_redelivery_is_acknowledged_again,
-    test_a_void_counts_as_present_before_and_after_its_envelope,
-    test_events_are_stored_once_however_often_and_in_whatever_order_they_come,
-    test_the_rows_say_what_the_signed_header_and_the_body_say,
-    test_two_events_under_one_number_are_both_kept_and_raise_an_alarm,
-)
-from tests.hub.test_kills import start_ingest, test_an_event_survives_a_kill_around_the_commit_and_is_stored_once
-from tests.hub.test_quarantine import (
-    test_an_unknown_device_is_told_nothing_until_it_is_registered,
-    test_one_event_that_the_database_refuses_does_not_hold_up_the_others,
-    test_other_bytes_under_a_stored_id_are_quarantined_and_told_so_each_time,
-)
-from tests.postgres import INSTALLED, Postgres
+from tests.postgres import Postgres
 
 __all__ = [
-    "start_ingest",
     "stick",
     "test_a_command_that_waits_for_its_device_is_done_and_answered_once",
-    "test_a_device_s_answer_to_a_command_is_kept_once",
-    "test_a_finding_in_two_events_counts_once",
-    "test_a_locked_database_makes_events_wait_and_nothing_is_acknowledged",
     "test_a_picture_that_was_given_up_after_the_export_is_had_from_the_stick",
-    "test_a_reader_that_takes_its_time_delays_no_acknowledgement",
-    "test_a_redelivery_is_acknowledged_again",
-    "test_a_void_counts_as_present_before_and_after_its_envelope",
-    "test_an_event_survives_a_kill_around_the_commit_and_is_stored_once",
-    "test_an_unknown_device_is_told_nothing_until_it_is_registered",
-    "test_another_device_cannot_take_an_event_s_or_a_finding_s_place",
     "test_by_stick_and_then_by_the_network_they_are_stored_once",
     "test_by_the_network_and_then_by_stick",
-    "test_events_are_stored_once_however_often_and_in_whatever_order_they_come",
     "test_it_is_erased_at_the_hub_and_at_the_device_and_never_taken_again",
     "test_lost_doubled_and_reordered_each_is_done_once_and_in_order",
-    "test_one_event_that_the_database_refuses_does_not_hold_up_the_others",
-    "test_other_bytes_under_a_stored_id_are_quarantined_and_told_so_each_time",
-    "test_the_rows_say_what_the_signed_header_and_the_body_say",
-    "test_two_events_under_one_number_are_both_kept_and_raise_an_alarm",
     "test_what_a_device_refuses_is_kept_as_such_and_shown",
 ]
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    if not INSTALLED and os.environ.get("CI") != "true":
-        pytest.skip("expected PostgreSQL on this machine; `make packages` installs it")
-    server = Postgres()
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def hub(postgres: Postgres, tmp_path: Path) -> Path:
-    return make_hub(tmp_path / "hub", postgres.new_database())
+def hub(postgres: Postgres, tmp_path: Path) -> Iterator[Path]:
+    url = postgres.new_database(with_tables=True)
+    yield make_hub(tmp_path / "hub", url)
+    postgres.drop(url)
 
 
 @pytest.fixture
 def pair(postgres: Postgres, tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(tmp_path, url=postgres.new_database())
+    made = Pair(tmp_path, url=postgres.new_database(with_tables=True))
     yield made
     made.stop()
 

@@ -13,6 +13,7 @@ from edge.config import load
 from edge.wire import State, encode
 from hub import database, queries, schema
 from hub.queries import Count, People
+from tests.hub.conftest import SQLITE_ONLY
 from tests.hub.sender import EPOCH
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -150,6 +151,7 @@ def test_the_hub_takes_events_only_while_ingest_says_so(
     assert queries.live(engine, NOW).taking_events is taking
 
 
+@SQLITE_ONLY
 def test_the_same_reading_costs_little_with_many_findings(engine: sa.Engine) -> None:
     """Every query of a page is answered from an index; a scan of whole findings would show in the plan."""
     statements: list[str] = []

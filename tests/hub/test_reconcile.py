@@ -16,7 +16,7 @@ from hub.opening import Arrival, open_message
 from hub.reconcile import Report, reconcile
 from hub.registry import Registry
 from hub.store import Store
-from tests.hub.conftest import Reader
+from tests.hub.conftest import SQLITE_ONLY, Reader
 from tests.hub.sender import EPOCH, Sealed, Sender, finding, now, refusal
 
 
@@ -119,8 +119,8 @@ def test_an_end_of_a_day_that_says_otherwise_is_seen(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("UPDATE events SET ciphertext_sha256 = printf('%064d', 7) WHERE seq = 3", {"altered": [4]}),
-        ("UPDATE events SET prev_hash = printf('%064d', 7) WHERE seq = 3", {"altered": [3]}),
+        (f"UPDATE events SET ciphertext_sha256 = '{7:064}' WHERE seq = 3", {"altered": [4]}),
+        (f"UPDATE events SET prev_hash = '{7:064}' WHERE seq = 3", {"altered": [3]}),
         ("DELETE FROM events WHERE seq IN (2, 3, 5)", {"missing": [(2, 3), (5, 5)]}),
         ("UPDATE events SET seq = 5 WHERE seq = 4", {"missing": [(4, 4)], "repeated": [5]}),
         ("UPDATE events SET seq = CASE seq WHEN 3 THEN 4 ELSE 3 END WHERE seq IN (3, 4)", {"reordered": [3, 4, 5]}),
@@ -217,6 +217,7 @@ def test_the_command_prints_a_line_or_an_object_a_chain(bench: Bench, capsys: py
     assert "whole" in capsys.readouterr().out
 
 
+@SQLITE_ONLY
 def test_a_backup_file_is_never_written_over_and_what_is_none_is_refused(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from edge.terms import groups
 from edge.words import LANGUAGES
 from hub.dashboard.feed import Coverage, Reading, _nothing
+from hub.dashboard.notices import notices
 from hub.dashboard.sections import Sections
 from hub.queries import Live, ModelRow, People
-from hub.words import WORDS, ago, clock_time, lasting, word, word_or
+from hub.queries_models import ModelInUse
+from hub.words import TABLES, WORDS, ago, clock_time, lasting, word, word_or
 
 HUB = Path(__file__).resolve().parents[2] / "hub"
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -21,31 +24,37 @@ COVERAGE = Coverage("m 1", "research", ("cutaneous_tumour", "acne_rosacea"), ("p
 
 
 def sources() -> str:
-    files = [*HUB.glob("dashboard/*.py"), *HUB.glob("dashboard/*.html"), HUB / "words.py"]
+    folder = HUB / "dashboard"
+    files = [*folder.glob("*.py"), *folder.glob("templates/*.html"), HUB / "words.py"]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
-def used_keys() -> set[str]:
-    """Keys as they stand in quotes where a text is asked for; a key with a computed tail counts by its head."""
+def used() -> tuple[set[str], set[str]]:
+    """Keys that stand whole where a text is asked for; and heads, where the rest of the key is computed."""
     text = sources()
-    return set(re.findall(r"""(?:\bt|word|_word|_or|word_or)\(\s*f?["']([a-z_.0-9{]+)""", text))
+    asked = set(re.findall(r"""(?:\bt|word|_word|_or|word_or)\(\s*f?["']([a-z_.0-9-]+)["'){]""", text))
+    asked |= set(re.findall(r"""["']((?:account|impossible|decide)\.[a-z_]+)["']""", text))
+    heads = {f"{name}." for name in re.findall(r"""\bof\(\s*["']([a-z._]+)["']""", text)}
+    return {key for key in asked if key[-1] != "."}, heads | {key for key in asked if key[-1] == "."}
+
+
+def test_no_key_stands_in_two_tables() -> None:
+    keys = [key for table in TABLES for key in table]
+    assert len(keys) == len(set(keys)), [key for key in keys if keys.count(key) > 1]
 
 
 def test_every_key_that_is_asked_for_is_there() -> None:
-    for key in used_keys():
-        head = key.partition("{")[0]
-        assert (
-            key in WORDS
-            or (head.endswith(".") and any(known.startswith(head) for known in WORDS))
-            or (head == "time.for_")
-        ), key
+    whole, heads = used()
+    assert len(whole) > 100
+    heads |= {key for key in whole if key[-1] == "_"}
+    assert [key for key in whole - heads if key not in WORDS] == []
+    assert [head for head in heads if not any(key.startswith(head) for key in WORDS)] == []
 
 
 def test_every_text_is_used() -> None:
-    heads = {key.partition("{")[0] for key in used_keys()}
-    unused = [
-        key for key in WORDS if key not in heads and not any(h and key.startswith(h) for h in heads if h[-1] in "._")
-    ]
+    whole, heads = used()
+    heads |= {"time.", "card.", "tier."}
+    unused = [key for key in WORDS if key not in whole and not any(key.startswith(head) for head in heads)]
     assert unused == []
 
 
@@ -86,14 +95,19 @@ def test_a_model_without_a_card_is_said_not_to_be_known() -> None:
     assert word("model.unknown", "en") in Sections("en", None).model(other)
 
 
+def in_use(status: Literal["research", "clinical"]) -> ModelInUse:
+    return ModelInUse("m", "1", "c" * 64, status, "clinical", (), (), 1, 1)
+
+
 @pytest.mark.parametrize(("status", "shown"), [("research", True), ("clinical", False)])
-def test_the_banner_stands_until_every_model_is_clinical(status: str, shown: bool) -> None:
-    live = _nothing(NOW)
-    some = Live(**{**live.__dict__, "models": (ModelRow("m", "1", status, 1), ModelRow("n", "1", "clinical", 1))})
-    html = Sections("en", COVERAGE).alerts(Reading(some, database_away=False))
-    assert (word("banner.research", "en") in html) is shown
-    nobody = Sections("zh", None).alerts(Reading(live, database_away=False))
-    assert word("banner.research", "zh") in nobody
+def test_the_banner_stands_until_this_hub_says_that_every_model_is_clinical(
+    status: Literal["research", "clinical"], shown: bool
+) -> None:
+    """A device's word that its model is clinical, `told_status`, changes nothing."""
+    reading = Reading(_nothing(NOW), database_away=False, models=(in_use(status), in_use("clinical")))
+    assert (word("banner.research", "en") in notices(reading, "en", full=False)) is shown
+    nobody = Reading(_nothing(NOW), database_away=False)
+    assert word("banner.research", "zh") in notices(nobody, "zh", full=False)
 
 
 @pytest.mark.parametrize("kind", ["finding_repeated", "seq_repeated", "state_not_understood", "status_not_understood"])
@@ -101,10 +115,10 @@ def test_an_alarm_without_anything_in_quarantine_is_shown(kind: str) -> None:
     quiet = _nothing(NOW)
     alarmed = Live(**{**quiet.__dict__, "alarms": {kind: 3}})
     for language in LANGUAGES:
-        html = Sections(language, COVERAGE).alerts(Reading(alarmed, database_away=False))
+        html = notices(Reading(alarmed, database_away=False), language, full=True)
         assert word("alarm.noticed", language) in html
         assert f"{word(f'reason.{kind}', language)} × 3" in html
-        silent = Sections(language, COVERAGE).alerts(Reading(quiet, database_away=False))
+        silent = notices(Reading(quiet, database_away=False), language, full=True)
         assert word("alarm.noticed", language) not in silent
 
 
@@ -139,7 +153,7 @@ def test_devices_that_are_not_registered_are_named_with_what_to_do() -> None:
     quiet = _nothing(NOW)
     told = Live(**{**quiet.__dict__, "quarantined": 2, "strangers": ("cam-8", "cam-9")})
     for language in LANGUAGES:
-        text = Sections(language, COVERAGE).alerts(Reading(told, database_away=False))
+        text = notices(Reading(told, database_away=False), language, full=True)
         assert "cam-8, cam-9" in text
         assert "dermedge hub device add" in text
-    assert "hub device add" not in Sections("en", COVERAGE).alerts(Reading(quiet, database_away=False))
+    assert "hub device add" not in notices(Reading(quiet, database_away=False), "en", full=True)

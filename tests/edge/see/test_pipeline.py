@@ -5,11 +5,13 @@ The engine is a double (blobs.py), quality is given, the outbox is a list that c
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edge import bundle, events
 from edge.config import Detect, Inference
@@ -47,6 +49,10 @@ class ListStore:
         self.bodies.extend(bodies)
         return [f"event-{len(self.bodies)}" for _ in bodies]
 
+    def append_rendition(self, parts: Sequence[events.PicturePart]) -> bool:
+        self.append_many(parts)
+        return True
+
     def kinds(self) -> list[str]:
         return [type(each).__name__ for each in self.bodies]
 
@@ -82,7 +88,9 @@ CAME, AGREED, REFUSED, LEFT = (SessionChange(each) for each in ("person_came", "
 
 
 class Bench:
-    def __init__(self, folder: Path, script: dict[int, list[SessionChange]], *, keeps: bool = True) -> None:
+    def __init__(
+        self, folder: Path, script: dict[int, list[SessionChange]], *, keeps: bool = True, sample_share: float = 0.0
+    ) -> None:
         model = bundle.load(write_bundle(folder / "bundle"))
         inference = Inference(backend="tests.edge.see.blobs:BlobBackend")
         clock, track = FixedClock(), TrackSettings()
@@ -96,7 +104,7 @@ class Bench:
             tracker=Tracker(track, THRESHOLDS),
             findings=FindingMaker(track, model.card, THRESHOLDS, triage, clock),
             operator=Told(script),
-            session=Session(OperatorSettings(), clock, os.urandom),
+            session=Session(OperatorSettings(sample_share=sample_share), clock, os.urandom),
             store=self.store if keeps else None,
             clock=clock,
             trace=self.rows.append,
@@ -222,3 +230,60 @@ def test_a_device_that_is_not_provisioned_shows_and_keeps_nothing(tmp_path: Path
     assert bench.pipeline.end()
     assert bench.store.bodies == []
     assert bench.pipeline.statistics.findings == 0
+
+
+PICTURES = SessionChange("consented", scope=("screening", "pictures"))
+ASKED = SessionChange("referral_asked")
+
+
+def test_a_crop_goes_with_a_finding_only_where_the_consent_covers_pictures(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {0: [CAME, PICTURES]})
+    for sequence in range(20):
+        bench.step(sequence)
+    bench.pipeline.end()
+    assert bench.store.kinds() == ["EncounterOpened", "Consent", "Finding", "PicturePart", "EncounterClosed"]
+    found, part = bench.store.bodies[2:4]
+    assert isinstance(found, events.Finding)
+    assert isinstance(part, events.PicturePart)
+    assert (part.finding_id, part.rendition, part.encounter) == (found.finding_id, "crop", found.encounter)
+    with Image.open(io.BytesIO(part.content)) as picture:
+        assert max(picture.size) <= 512
+        middle = picture.getpixel((picture.width // 2, picture.height // 2))
+        corner = picture.getpixel((2, 2))
+    assert middle != corner, "the lesion and the skin around it"
+
+
+def test_a_whole_view_of_who_was_drawn_comes_before_the_end_findings_or_none(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {0: [CAME, PICTURES], 5: [LEFT, CAME, PICTURES]}, sample_share=1.0)
+    for sequence in range(7):
+        bench.step(sequence)
+    bench.pipeline.end()
+    one = ["EncounterOpened", "Consent", "PicturePart", "EncounterClosed"]
+    assert bench.store.kinds() == one + one
+    consents = [each for each in bench.store.bodies if isinstance(each, events.Consent)]
+    views = [each for each in bench.store.bodies if isinstance(each, events.PicturePart)]
+    assert [each.sample_share for each in consents] == [1.0, 1.0]
+    assert [(each.finding_id, each.rendition) for each in views] == [(None, "full")] * 2
+    assert [each.encounter for each in views] == [each.encounter for each in consents], "each is of their own visit"
+
+
+@pytest.mark.parametrize(("agreed", "share"), [(AGREED, 1.0), (PICTURES, 0.0)])
+def test_nobody_is_drawn_without_consent_to_pictures_or_a_share(
+    tmp_path: Path, agreed: SessionChange, share: float
+) -> None:
+    bench = Bench(tmp_path, {0: [CAME, agreed]}, sample_share=share)
+    for sequence in range(4):
+        bench.step(sequence)
+    bench.pipeline.end()
+    assert bench.store.kinds() == ["EncounterOpened", "Consent", "EncounterClosed"]
+
+
+def test_a_referral_is_asked_for_what_was_found_and_for_nothing_else(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {0: [CAME, AGREED], 2: [ASKED], 20: [ASKED, LEFT]})
+    for sequence in range(22):
+        bench.step(sequence)
+    assert bench.store.kinds() == ["EncounterOpened", "Consent", "Finding", "ReferralRequest", "EncounterClosed"]
+    found, request = bench.store.bodies[2:4]
+    assert isinstance(found, events.Finding)
+    assert isinstance(request, events.ReferralRequest)
+    assert (request.finding_ids, request.tier) == ((found.finding_id,), found.tier)

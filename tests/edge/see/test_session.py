@@ -57,8 +57,8 @@ def test_the_consent_is_the_first_event_with_a_participant() -> None:
     consented = made.apply(SessionChange("consented", scope=("screening", "pictures")))
     for accepted, hint in ((True, None), (False, "hold_still"), (False, "hold_still"), (False, "no_verdict")):
         made.count_frame(accepted=accepted, hint=hint)
-    made.count_finding("person")
-    made.count_finding("routine")
+    made.count_finding("a", "person")
+    made.count_finding("b", "routine")
     clock.ns += 4_500_000_000
     closed = made.apply(SessionChange("person_left"))
     assert [type(each) for each in (*opened, *consented, *closed)] == [
