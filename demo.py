@@ -30,28 +30,9 @@ if TYPE_CHECKING:
     from iotcore import Broker
 
 PAGE_PORT = 8765
+ACCOUNT = "demo"
 HELD_BATCH = 2
 """The broker is stopped over the second batch that the hub commits."""
-
-BROKER_TOML = """\
-id = 0
-[router]
-id = 0
-max_connections = 64
-max_outgoing_packet_count = 200
-max_segment_size = 10485760
-max_segment_count = 10
-[v5.1]
-name = "v5-loopback"
-listen = "127.0.0.1:{port}"
-next_connection_delay_ms = 1
-[v5.1.connections]
-connection_timeout_ms = 5000
-max_payload_size = 270000
-max_inflight_count = 100
-dynamic_filters = true
-"""
-
 
 LEDGER, TRACE, PLAN = "ledger.jsonl", "trace.jsonl", "plan.jsonl"
 NOTICED_WITHIN_S = 30.0
@@ -63,12 +44,14 @@ class DemoError(DermedgeError, RuntimeError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--frames", type=int, metavar="N", help="end after N frames (default: Ctrl-C ends)")
+    length.add_argument(
+        "--frames", type=int, metavar="N", help="end after N frames of all devices (default: Ctrl-C ends)"
+    )
     length.add_argument("--duration", type=float, metavar="S", help="end after S seconds")
     parser.add_argument("--no-browser", action="store_true", help="do not open the hub's page")
     parser.add_argument("--port", type=int, metavar="P", help=f"of the hub's page (default: {PAGE_PORT} if free)")
-    parser.add_argument("--view", type=int, metavar="P", help="of the device's live view (default: a free one)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave outbox, database, plan and ledger in DIR")
+    parser.add_argument("--view", type=int, metavar="P", help="of the first device's live view (default: a free one)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave outboxes, database, plans, ledgers in DIR")
     parser.add_argument("--lesions", type=int, default=2, metavar="N", help="lesions a person, 0 to 4 (default: 2)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the phantom (default: 1)")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="a model bundle (default: the one that ships)")
@@ -131,14 +114,16 @@ class Demonstration:
         failpoint = {"DERMEDGE_FAILPOINTS": f"hub.after_commit=hold:{self._held}@{HELD_BATCH}"}
         ingest = self._start("ingest", ["hub", "ingest", *hub, "--broker", address], failpoint)
         page_port = self._page_port()
-        serve = self._start("serve", ["hub", "serve", *hub, "--port", str(page_port), "--no-browser"])
         page = f"http://127.0.0.1:{page_port}/"
+        link = self._sign_in_link(page)
+        serve = self._start("serve", ["hub", "serve", *hub, "--port", str(page_port), "--no-browser"])
         self._await_page(page, serve)
         view_port = self._arguments.view or free_port()
         say(f"hub page      {page}  (中文: {page}?lang=zh)")
+        say(f"sign in       {link}  (once: set a password for {ACCOUNT!r})")
         say(f"device's view http://127.0.0.1:{view_port}/")
         if not self._arguments.no_browser and {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-            webbrowser.open(page)  # without a screen this would put a text browser over the terminal
+            webbrowser.open(link)  # without a screen this would put a text browser over the terminal
         threading.Thread(target=self._interrupt_broker, args=(broker,), daemon=True).start()
         devices = {
             post: self._start(post.device, self._device_command(post, address, view_port), stdout=subprocess.PIPE)
@@ -159,12 +144,16 @@ class Demonstration:
             self._call("provision", "--offline", "--hub-keys", str(hub / "hub-keys.json"), *names, str(device))
             self._call("hub", "device", "add", str(device / "device.json"), "--dir", str(hub))
 
-    def _start_broker(self) -> Broker:
-        from iotcore import Broker
+    def _sign_in_link(self, page: str) -> str:
+        """For the one account that there is, as admin; it has no password until somebody opens this."""
+        hub = self._folder / "hub"
+        (hub / "hub.toml").write_text(f'[pages]\norigin = "{page.rstrip("/")}"\n')
+        return self._call("hub", "account", "add", ACCOUNT, "--role", "admin", "--dir", str(hub)).strip()
 
-        configuration = self._folder / "broker.toml"
-        configuration.write_text(BROKER_TOML.format(port=self._broker_port))
-        broker = Broker(config_path=str(configuration))
+    def _start_broker(self) -> Broker:
+        from benchmarks import loopback
+
+        broker = loopback.broker(self._folder / "broker.toml", self._broker_port)
         with interrupts_blocked():
             broker.start()
         self._stack.callback(broker.stop)
@@ -276,12 +265,13 @@ class Demonstration:
             "fps": round(sum(summary["fps"] or 0.0 for summary in each), 2),
         }
 
-    def _call(self, *command: str) -> None:
+    def _call(self, *command: str) -> str:
         done = subprocess.run(
             [*DERMEDGE, *command], env=environment(), capture_output=True, text=True, check=False, timeout=60
         )
         if done.returncode != 0:
             raise DemoError(f"`dermedge {' '.join(command[:2])}` ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def _start(
         self, name: str, command: list[str], extra: dict[str, str] | None = None, stdout: int | None = None

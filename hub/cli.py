@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
     add_records(actions, _add_directory)
+    add_boards(actions, _add_directory)
     add_desk(actions, _add_directory)
     add_accounts(actions, _add_directory)
     add_upkeep(actions, _add_directory)
-    add_boards(actions, _add_directory)
 
     serve = actions.add_parser("serve", help="the page of this hub, on 127.0.0.1 only")
     _add_directory(serve)
@@ -69,14 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
             return _ingest(arguments.dir, arguments.broker)
         case "serve":
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+        case "boards" | "asyncapi":
+            return run_boards(arguments)
         case "account" | "audit":
             return run_accounts(arguments)
         case "migrate" | "retention" | "export-person":
             return run_upkeep(arguments)
         case action if action in DESK_ACTIONS:
             return run_desk(arguments)
-        case "boards" | "asyncapi":
-            return run_boards(arguments)
         case _:
             return run_records(arguments)
 

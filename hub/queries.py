@@ -152,16 +152,14 @@ def live(engine: sa.Engine, now: datetime) -> Live:
 
 
 def stored_findings(directory: Path, device: str) -> list[dict[str, Any]]:
-    """The bodies of one device's findings here, in the order of their capture; those that have theirs."""
+    """The bodies of one device's findings in this hub's folder, in the order of capture; of those that have theirs."""
     engine = open_database(directory, read_only=True)
     with engine.connect() as connection:
         joined = findings.join(
             events, sa.and_(findings.c.device == events.c.device, findings.c.event_id == events.c.event_id)
         )
-        here = (
-            sa.select(events.c.body).select_from(joined).where(findings.c.device == device, events.c.body.is_not(None))
-        )
-        query = here.order_by(findings.c.captured_at, findings.c.finding_id)
+        here = sa.select(events.c.body).select_from(joined).where(events.c.body.is_not(None))
+        query = here.where(findings.c.device == device).order_by(findings.c.captured_at, findings.c.finding_id)
         bodies = list(connection.execute(query).scalars())
     engine.dispose()
     return bodies

@@ -42,10 +42,11 @@ class Released:
         return [self._suppressed(each) for each in told.values()]
 
     def _suppressed(self, counts: SiteCounts) -> ReleasedCounts:
+        tiers, findings = suppressed(list(counts.tiers.values()), self._under)
         return ReleasedCounts(
             site=counts.site,
             screened=shown_count(counts.screened, self._under),
             refused=shown_count(counts.refused, self._under),
-            findings=shown_count(counts.findings, self._under),
-            tiers=dict(zip(counts.tiers, suppressed([*counts.tiers.values()], self._under)[0], strict=True)),
+            findings=findings,
+            tiers=dict(zip(counts.tiers, tiers, strict=True)),
         )

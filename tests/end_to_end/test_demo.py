@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 from collections import Counter
@@ -28,6 +29,7 @@ def demonstrate(folder: Path, *more: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert re.search(r"sign in +http://127\.0\.0\.1:\d+/link#\S{20,}", done.stderr), "a one-time link to sign in"
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
