@@ -18,9 +18,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stages.add_argument("--rounds", type=int, default=400, metavar="N", help="timed rounds a model (default: 400)")
     stages.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the engine (default: 1)")
     stages.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    pages = questions.add_parser("hub", help="the hub's pages over a full database: server time, first paint")
+    pages.add_argument("--findings", type=int, default=100_000, metavar="N", help="default: %(default)s")
+    pages.add_argument("--devices", type=int, default=5_037, metavar="N", help="default: %(default)s")
+    pages.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return _hub(arguments) if arguments.question == "hub" else _stages(arguments)
+
+
+def _hub(arguments: argparse.Namespace) -> int:
+    if arguments.findings < 1 or arguments.devices < 1:
+        raise UsageError(f"expected --findings and --devices from 1, got {arguments.findings} and {arguments.devices}")
+    from benchmarks import hub_pages, machine
+
+    print(f"making {arguments.findings} findings of {arguments.devices} devices …", file=sys.stderr)
+    result = {"machine": machine.describe()} | hub_pages.measure(arguments.findings, arguments.devices)
+    print(json.dumps(result) if arguments.json else _pages_table(result))
+    return 0
+
+
+def _pages_table(result: dict[str, Any]) -> str:
+    facts = result["machine"]
+    lines = [f"{facts['processor']}, {facts['cores']} cores, {facts['system']}"]
+    lines += [
+        f"{result['findings']:,} findings, {result['devices']:,} devices, medians of {result['rounds']} rounds",
+        "",
+    ]
+    lines.append(f"  {'ms':<10} {'server':>8} {'paint':>8} {'content':>8}")
+    for row in result["pages"]:
+        browser = [f"{row[name]:8.0f}" if row[name] is not None else f"{'–':>8}" for name in ("paint_ms", "content_ms")]
+        lines.append(f"  {row['page']:<10} {row['server_ms']:8.0f} {' '.join(browser)}")
+    return "\n".join(lines)
+
+
+def _stages(arguments: argparse.Namespace) -> int:
     from benchmarks import machine, stages
     from edge.config import THREADS_MAX
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ACTIONS = ("roster", "cards", "model", "daily")
+ACTIONS = ("roster", "cards", "model", "daily", "rebuild")
 
 
 def add_desk(actions: Any, add_directory: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -40,6 +40,8 @@ def add_desk(actions: Any, add_directory: Callable[[argparse.ArgumentParser], No
 
     daily = actions.add_parser("daily", help="the work of the day, now: `hub ingest` does it once a day by itself")
     add_directory(daily)
+    again = actions.add_parser("rebuild", help="make the worklist anew from the events and from what people decided")
+    add_directory(again)
 
 
 def run_desk(arguments: argparse.Namespace) -> int:
@@ -53,8 +55,10 @@ def run_desk(arguments: argparse.Namespace) -> int:
             return _model_add(arguments.dir, arguments.bundle, clinical=arguments.clinical)
         case "model":
             return _model_list(arguments.dir)
-        case _:
+        case "daily":
             return _daily(arguments.dir)
+        case _:
+            return _rebuild(arguments.dir)
 
 
 def _roster_import(arguments: argparse.Namespace) -> int:
@@ -128,4 +132,17 @@ def _daily(directory: Path) -> int:
     counts = daily.run(engine, directory, settings.load(directory), SystemClock().now())
     engine.dispose()
     print(json.dumps(dict(counts)))
+    return 0
+
+
+def _rebuild(directory: Path) -> int:
+    from edge.clock import SystemClock
+    from hub import database
+    from hub.desk.rebuilding import rebuild
+    from hub.registry import Registry
+
+    engine = database.open_database(directory)
+    count = rebuild(engine, Registry(engine, SystemClock()))
+    engine.dispose()
+    print(f"{count} encounters made anew; those whose events are not kept any more stay as they were")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 import argon2
 
@@ -13,7 +14,6 @@ CHARACTERS_MIN = 15
 BYTES_MAX = 1024
 
 _HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
-_NOBODYS = _HASHER.hash("nobody's, compared with where there is no account, so that both take as long")
 
 
 class WeakPasswordError(DermedgeError, ValueError):
@@ -35,10 +35,10 @@ def hashed(password: str, account: str) -> str:
 def fits(password_hash: str | None, password: str) -> bool:
     """Whether it is the one. None, where there is no account or no password yet, never fits, and takes as long."""
     text = _normal(password)
-    if len(text.encode(errors="replace")) > BYTES_MAX:
+    if len(text.encode()) > BYTES_MAX:
         return False
     try:
-        return _HASHER.verify(password_hash or _NOBODYS, text) and password_hash is not None
+        return _HASHER.verify(password_hash or _nobodys(), text) and password_hash is not None
     except argon2.exceptions.VerificationError:
         return False
 
@@ -48,6 +48,12 @@ def is_outdated(password_hash: str) -> bool:
     return _HASHER.check_needs_rehash(password_hash)
 
 
+@cache
+def _nobodys() -> str:
+    """What a password is compared with where there is no account."""
+    return _HASHER.hash("nobody's")
+
+
 def _normal(password: str) -> str:
-    """Two keyboards may write one letter in two ways."""
-    return unicodedata.normalize("NFC", password)
+    """Two keyboards may write one letter in two ways. Half a character, as a script may send, is no error of ours."""
+    return unicodedata.normalize("NFC", password).encode(errors="replace").decode()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub.schema import Instant, metadata
+from hub.instant import Instant
+from hub.schema import metadata
 
 # password_hash: Argon2id, with its parameters and salt; null until the person has set a password.
 accounts = sa.Table(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub.schema import Instant, metadata
+from hub.instant import Instant
+from hub.schema import metadata
 
 
 def _encounter(*, key: bool = False) -> tuple[sa.Column[str], sa.Column[str]]:

@@ -107,7 +107,7 @@ WORDS: dict[str, Words] = {
     ),
     "models.incomplete": Words("does not cover all six groups", "未涵盖全部六类"),
     # a person's slip
-    "slip.title": Words("What was looked at today", "本次筛查告知单"),
+    "slip.title": Words("What was looked at", "本次筛查告知单"),
     "slip.looked": Words("Looked at", "检查内容"),
     "slip.looked_none": Words("The skin that was held to the camera", "镜头前的皮肤"),
     "slip.found": Words("What was found", "结果"),

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from edge import bundle
 from edge.clock import Clock
 from edge.errors import BundleError
-from hub import queries, queries_models
+from hub import queries, queries_live, queries_models
 from hub.dashboard.reading import NoAnswerError, ReadingRoom
 from hub.queries import Live, People
+from hub.queries_live import SiteRow
 from hub.queries_models import ModelInUse
 
 READ_EVERY_NS = 900_000_000
@@ -45,6 +46,7 @@ class Reading:
     database_away: bool
     is_read: bool = True
     models: Sequence[ModelInUse] = ()
+    sites: Sequence[SiteRow] = ()
 
 
 class Feed:
@@ -74,8 +76,7 @@ class Feed:
     async def _read(self) -> None:
         now = self._clock.now()
         try:
-            live, models = await self._room.ask("feed", partial(_read, now=now))
-            self._newest = Reading(live, database_away=False, models=models)
+            self._newest = await self._room.ask("feed", partial(_read, now=now))
         except (NoAnswerError, ValueError):
             self._newest = replace(self._newest, database_away=True)
         finally:
@@ -83,10 +84,11 @@ class Feed:
             self._reading = None
 
 
-def _read(engine: sa.Engine, now: datetime) -> tuple[Live, Sequence[ModelInUse]]:
+def _read(engine: sa.Engine, now: datetime) -> Reading:
     with engine.connect() as connection:
         models = queries_models.in_use(connection)
-    return queries.live(engine, now), models
+    live = queries.live(engine, now)
+    return Reading(live, database_away=False, models=models, sites=queries_live.sites(live.devices))
 
 
 def shipped_coverage() -> Coverage | None:

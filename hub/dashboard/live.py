@@ -23,6 +23,7 @@ class LivePage(Shell[Live]):
     def __init__(self, office: Office, visit: Visit, query: Mapping[str, str]) -> None:
         super().__init__(office, visit, query)
         self._sections = Sections(self.language, office.feed.coverage)
+        self._site = query.get("site", "")
         self._shown: list[tuple[ui.html, Callable[[Live], str]]] = []
 
     def lay_out(self) -> None:
@@ -30,7 +31,8 @@ class LivePage(Shell[Live]):
             ui.html(f"<h1>{self.word('page.heading')}</h1>", sanitize=False)
             self._updated = ui.label().classes("updated quiet")
         self._section(self._sections.numbers)
-        self._section(self._sections.devices)
+        self._sites = ui.html("", sanitize=False)
+        self._devices = ui.html("", sanitize=False)
         with ui.element("div").classes("columns"):
             self._section(self._sections.findings)
             with ui.element("div").classes("side"):
@@ -44,7 +46,16 @@ class LivePage(Shell[Live]):
         self.show_notices(reading)
         if reading.is_read:
             self.show_content()
+            fill(self._sites, self._sections.sites(reading.sites, self._site) if len(reading.sites) > 1 else "")
+            fill(self._devices, self._sections.devices(reading.live, self._site))
             self.show(reading.live)
+
+    async def act(self, act: str, said: dict[str, str]) -> None:
+        if act == "site":
+            site = said.get("site", "")
+            self._site = "" if site == self._site else site
+            self.keep_address(site=self._site)
+            await self.refresh()
 
     def show(self, reading: Live) -> None:
         for element, render in self._shown:

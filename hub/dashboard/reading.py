@@ -85,6 +85,7 @@ class ReadingRoom:
             raise NoAnswerError(f"expected an answer for {kind} within {self._within_s:g} s, got none") from error
         except (sa.exc.SQLAlchemyError, StoreError, OSError) as error:
             _log.warning("%s cannot be read: %s", kind, in_short(error))
+            self._engine.dispose()  # a database that was put back in its place is another file to old connections
             raise NoAnswerError(f"expected to read {kind}; the database says: {in_short(error)}") from error
 
     def _done(self, kind: str) -> None:

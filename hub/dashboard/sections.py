@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,11 @@ from edge.words import Language
 from hub.dashboard.feed import Coverage
 from hub.dashboard.templating import NOTHING, listed, render
 from hub.queries import DeviceRow, FindingRow, Live
+from hub.queries_live import SiteRow, troubles
 from hub.words import ago, clock_time, lasting, word, word_or
 
-DEVICES_SHOWN = 40
+DEVICES_SHOWN = 20
+SITES_SHOWN = 40
 LATE_AFTER = timedelta(minutes=2)
 TIERS = ("urgent", "routine", "person", "self_care")
 
@@ -30,9 +33,17 @@ class Sections:
     def numbers(self, live: Live) -> str:
         return self._render("numbers", live=live, urgent=live.of_tier("urgent"))
 
-    def devices(self, live: Live) -> str:
-        rows = [self._device(row, live) for row in live.devices[:DEVICES_SHOWN]]
-        return self._render("devices", rows=rows, more=max(0, len(live.devices) - DEVICES_SHOWN))
+    def sites(self, sites: Sequence[SiteRow], chosen: str) -> str:
+        """Added up by site: five thousand devices are no list to read."""
+        shown = sites[:SITES_SHOWN]
+        longest = {row.site: lasting(row.oldest_unsent_s, self._language) for row in shown if row.backlog}
+        return self._render("sites", sites=shown, chosen=chosen, longest=longest, more=max(0, len(sites) - SITES_SHOWN))
+
+    def devices(self, live: Live, site: str) -> str:
+        """Of one site, or of all; those where somebody should look come first."""
+        mine = [row for row in live.devices if row.site == site] if site else live.devices
+        rows = [self._device(row, live) for row in mine[:DEVICES_SHOWN]]
+        return self._render("devices", rows=rows, site=site, more=max(0, len(mine) - DEVICES_SHOWN))
 
     def findings(self, live: Live) -> str:
         rows = [self._finding(row, live) for row in live.findings]
@@ -93,7 +104,7 @@ class Sections:
             presence_text=presence_text,
             seen=seen,
             problem=problem,
-            attention=row.needs_attention,
+            attention=row.needs_attention or bool(problem),
             **told,
         )
 
@@ -106,7 +117,7 @@ class Sections:
             return state.problem
         if not state.capturing and row.presence == "online":
             return self._word("problem.stopped")
-        return ""
+        return ", ".join(self._word(f"trouble.{name}") for name in troubles(row) if name != "silent")
 
     def _finding(self, row: FindingRow, live: Live) -> SimpleNamespace:
         language = self._language

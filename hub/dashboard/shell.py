@@ -109,11 +109,13 @@ class Shell(Generic[T]):
         self._reading = True
         try:
             reading = await self.office.read(self.name or "live", self.read)
+            self.show(reading)
+            self.show_content()
         except NoAnswerError:
             fill(self._problem, f'<p class="alert" role="alert">{self.word("page.no_answer")}</p>')
-        else:
-            self.show_content()
-            self.show(reading)
+        except Exception:  # noqa: BLE001 - our own fault, and this page's alone: said on it, and tried again
+            _log.exception("the page %s failed", self.name or "live")
+            fill(self._problem, f'<p class="alert" role="alert">{self.word("page.failed")}</p>')
         finally:
             self._reading = False
         self.show_notices(await self.office.feed.newest())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hub import retention
+from hub import retention, sessions
 from hub.database import upsert
 from hub.desk import follow_ups, items, protocols, referring, sampling
 from hub.schema_desk import daily_runs, sample
@@ -37,6 +37,7 @@ def run(
     cohorts = protocols.load(folder / settings.cohorts.protocols if settings.cohorts.protocols else None)
     with engine.begin() as connection:
         sampling.set_share(connection, settings.review.sample_share, now)
+        sessions.forget_ended(connection, settings.sessions, now)
     counts = {
         "referrals_expired": _expire(engine, now - timedelta(days=settings.referrals.expire_after_days), now),
         "items_shown": _stop_waiting(engine, now - PICTURE_WITHIN),

@@ -200,6 +200,9 @@ def _answer_sample(
         values["state"] = "answered" if answer is not None and answer["blind"] else "unblinded"
     mine = sample.c.device == row["device"], sample.c.encounter_id == row["encounter_id"]
     connection.execute(sa.update(sample).where(*mine).values(values))
+    # Decided on in the open before it was known to be drawn.
+    hidden = sample.c.state.in_(("waiting", "blind"))
+    connection.execute(sa.update(sample).where(*mine, hidden).values(state="unblinded"))
 
 
 def _history(connection: sa.Connection, row: dict[str, Any]) -> Sequence[sa.RowMapping]:

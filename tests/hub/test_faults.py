@@ -218,12 +218,10 @@ def test_a_flood_of_junk_is_one_line(sender: Sender, caplog: pytest.LogCaptureFi
 def test_a_hub_whose_database_takes_nothing_says_that_it_takes_no_events(
     sender: Sender, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
     monkeypatch.setattr(ingest_module, "WITHDRAW_AFTER_NS", 500_000_000)
-    other = database.open_database(hub)
-    with other.begin():  # holds the write lock
+    with database.opened(hub) as other, other.begin():  # holds the write lock
+        monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
         wait_for(lambda: sender.presences[-1] == b"", "the presence to be taken back")
-    other.dispose()
     wait_for(lambda: sender.presences[-1], "the presence")
     sealed = sender.seal(finding())
     sender.send(sealed)

@@ -197,14 +197,12 @@ def test_the_hub_says_that_it_is_there_and_takes_it_back(
 def test_a_locked_database_makes_events_wait_and_nothing_is_acknowledged(
     sender: Sender, reader: Reader, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
-    other = database.open_database(hub)
     sealed = sender.seal(finding())
-    with other.begin():  # holds the write lock
+    with database.opened(hub) as other, other.begin():  # holds the write lock
+        monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
         sender.send(sealed)
         threading.Event().wait(0.8)
         assert sender.receipts == []
-    other.dispose()
     assert sender.await_receipts(sealed) == ["stored"]
     assert reader.event(sealed.header.event_id)["received_count"] == 1
 

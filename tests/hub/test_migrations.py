@@ -19,7 +19,9 @@ from alembic.script import ScriptDirectory
 import dermedge
 from edge.clock import SystemClock
 from hub import backup, database, migrating, queries, schema, schema_version
+from hub.inbox import Inbox
 from hub.ingest import Ingest
+from hub.opening import Arrival
 from hub.schema_version import VersionError
 from hub.tables import metadata
 from tests.broker import Mosquitto
@@ -192,10 +194,14 @@ def test_events_wait_for_the_migration_and_none_is_acknowledged_before(
     mosquitto: Mosquitto,
     make_sender: MakeSender,
     request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sender = make_sender()
     request.getfixturevalue("newer")
+    arrived: list[Arrival] = []
+    put = Inbox.put_event
+    monkeypatch.setattr(Inbox, "put_event", lambda inbox, each: arrived.append(each) or put(inbox, each))
     running = Ingest(hub, publisher(mosquitto), SystemClock())
     running.start()
     try:
@@ -203,7 +209,7 @@ def test_events_wait_for_the_migration_and_none_is_acknowledged_before(
         sealed = sender.seal(finding())
         sender.send(sealed)
         wait_for(lambda: "run `dermedge hub migrate`" in caplog.text, "the line that says what to do")
-        wait_for(lambda: running._parts.inbox.waiting == 1, "the event")
+        wait_for(lambda: arrived, "the event")
         assert sender.receipt(sealed) is None
         migrating.migrate(hub, now(), has_backup=True)
         assert sender.await_receipts(sealed) == ["stored"]

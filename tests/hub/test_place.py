@@ -12,6 +12,7 @@ import dermedge
 from edge.pseudonym import make
 from hub import backup, database, withdrawal
 from hub.lock import alone, beside, sole
+from tests.hub.conftest import SQLITE_ONLY
 from tests.hub.sender import now
 
 
@@ -21,6 +22,7 @@ def kept_backup(hub: Path, tmp_path: Path) -> Path:
     return file
 
 
+@SQLITE_ONLY
 def test_a_restore_waits_for_nobody_and_goes_beside_nobody(
     hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -35,6 +37,7 @@ def test_a_restore_waits_for_nobody_and_goes_beside_nobody(
     assert (hub / "hub.db").read_bytes() == before
 
 
+@SQLITE_ONLY
 def test_beside_a_restore_nothing_is_imported_withdrawn_or_copied(
     hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

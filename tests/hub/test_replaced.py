@@ -13,6 +13,7 @@ from hub.mark import Mark, ReplacedError
 from hub.reconcile import reconcile
 from tests.faults.pair import Pair
 from tests.faults.test_withdrawal import about, someone
+from tests.hub.conftest import SQLITE_ONLY
 from tests.hub.sender import now
 from tests.patience import wait_until
 
@@ -60,6 +61,7 @@ def test_people_who_have_withdrawn_do_not_come_back_with_it(pair: Pair, put_back
     assert report.whole
 
 
+@SQLITE_ONLY
 def test_nothing_is_written_to_another_database(hub: Path, tmp_path: Path) -> None:
     engine = database.open_database(hub)
     mark = Mark(engine, hub)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge.errors import ConfigError
-from hub.settings import FILE, Settings, load
+from hub.settings import FILE, Section, Settings, load
+from tests.tree import ROOT
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -41,3 +44,16 @@ def test_what_is_wrong_is_one_line_that_names_it(tmp_path: Path, text: str, what
     assert what in str(refused.value)
     assert FILE in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_document_names_every_setting_with_its_default() -> None:
+    rows = re.findall(
+        r"^\| `([a-z_.]+)` \| `(.*?)` \|", (ROOT / "docs/hub-upkeep.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    defaults = {
+        f"{section}.{name}": msgspec.json.encode(getattr(values, name)).decode()
+        for section, values in ((each, getattr(Settings(), each)) for each in Settings.__struct_fields__)
+        if isinstance(values, Section)
+        for name in values.__struct_fields__
+    }
+    assert dict(rows) == defaults
