@@ -42,7 +42,7 @@ def test_an_endless_query_and_a_failing_page_delay_neither_pages_nor_acknowledge
         assert set(sender.await_receipts(*sealed)) == {"stored"}
         waiting += 1
     assert waiting, "expected to send while the query ran"
-    live = slow_pages.open(browser)
+    live = slow_pages.open(browser)  # while the pages before it ask again
     live.locator("[data-finding]").first.wait_for()
     failing = slow_pages.open(browser, "models")
     failing.get_by_text(word("page.failed", "en")).wait_for()
