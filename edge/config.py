@@ -37,17 +37,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every section: frozen, and a misspelt key is an error."""
 
 
-RATE_HZ_MAX = 1000.0
-"""No camera gives more; and a period must stay a number of nanoseconds that can be waited for."""
-
-
 class Camera(Settings, frozen=True):
     """source: "v4l2:/dev/video0", "replay:PATH", "phantom" or "package.module:Class"."""
 
     source: str = "v4l2:/dev/video0"
     width_px: Count = 1280
     height_px: Count = 720
-    rate_hz: Annotated[float, Meta(ge=0.01, le=RATE_HZ_MAX)] = 15.0
+    rate_hz: Annotated[float, Meta(ge=0.01, le=1000)] = 15.0
     stale_after_ms: Count = 3000
 
 
@@ -139,7 +135,7 @@ class Operator(Settings, frozen=True):
     """script: "single" opens one encounter with consent to screening for the whole run; "phantom" follows its persons.
 
     Empty means none chosen: "single", but for a real camera of a provisioned device, which needs one to be named.
-    sample_share: of those who agreed to pictures, the share of whom a whole view is sent, findings or none.
+    sample_share: of those who agreed to pictures, the share of whom a whole view is sent.
     """
 
     script: str = ""

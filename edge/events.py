@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge import pseudonym
 from edge.bundle import LabelName
+from edge.encounter import Encounter, check_pseudonym
 from edge.wire import (
     PART_BYTES_MAX,
     BoxPx,
@@ -30,29 +30,6 @@ from edge.wire import (
     Tier,
     Time,
 )
-
-
-class Encounter(Message, frozen=True, kw_only=True):
-    """One person seen once. A participant stands here only together with the consent's reference, and the other way."""
-
-    encounter_id: Id
-    cohort: Name
-    wave: Annotated[int, Meta(ge=1, le=1000)] = 1
-    operator: Name
-    participant: Participant | None = None
-    consent: Id | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.participant is None) != (self.consent is None):
-            raise ValueError("a participant needs a consent reference, and a consent its participant")
-        if self.participant is not None:
-            _check_pseudonym(self.participant)
-
-
-def _check_pseudonym(participant: str) -> None:
-    if not pseudonym.is_valid(participant):
-        raise ValueError(f"the check symbol of participant {participant} does not fit")
 
 
 class Body(Message, frozen=True, kw_only=True, tag_field="type"):
@@ -239,7 +216,7 @@ class _AboutEncounter(Body, frozen=True, kw_only=True, tag_field="type"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pseudonym(self.participant)
+        check_pseudonym(self.participant)
 
 
 class ReferralOpened(_AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
@@ -266,7 +243,7 @@ class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pseudonym(self.participant)
+        check_pseudonym(self.participant)
 
 
 class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from edge import events, wire
+from edge.encounter import Encounter
 from edge.errors import SealError, WireError
 from edge.sealing import ciphertext_hash, sha256, unseal, verify, verify_signed
 from tests.golden import make, messages
@@ -75,7 +76,7 @@ def test_every_message_type_has_a_golden_file() -> None:
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, wire.Message) and not each.__name__.startswith("_")
     }
-    inside_others = {events.Encounter, events.Model, events.Quality, wire.Recipient, wire.Receipt}
+    inside_others = {Encounter, events.Model, events.Quality, wire.Recipient, wire.Receipt}
     assert covered == top_level - inside_others - {wire.Message, events.Body}
 
 
