@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Z95 = 1.959964
-RESAMPLES = 1000
+RESAMPLES = 500
 CHI2_95 = (3.841, 5.991, 7.815, 9.488, 11.070, 12.592, 14.067, 15.507, 16.919)
 """95 % points of chi-squared with 1 to 9 degrees of freedom."""
 
@@ -98,36 +99,46 @@ def sensitivity(people: Sequence[Answered], specificity: float, rng: random.Rand
     The interval is of a bootstrap that draws whole clusters, since people of one place are alike (Field and Welsh 2007,
     JRSS B 69:369); every resample finds its own threshold. None where there is nobody of one kind.
     """
-    found = _at_specificity(people, specificity)
+    clusters = sorted({each.cluster for each in people})
+    ordered = sorted(people, key=lambda each: each.score)
+    found = at_specificity(ordered, specificity, dict.fromkeys(clusters, 1))
     if found is None:
         return None
-    clusters: dict[str, list[Answered]] = {}
-    for each in people:
-        clusters.setdefault(each.cluster, []).append(each)
-    groups = [clusters[name] for name in sorted(clusters)]
     values = []
     for _ in range(RESAMPLES):
-        resampled = [each for group in rng.choices(groups, k=len(groups)) for each in group]
-        if (again := _at_specificity(resampled, specificity)) is not None:
+        times = Counter(rng.choices(clusters, k=len(clusters)))
+        if (again := at_specificity(ordered, specificity, times)) is not None:
             values.append(again[0])
     values.sort()
     low, high = values[int(0.025 * len(values))], values[min(len(values) - 1, int(0.975 * len(values)))]
     return Sensitivity(Estimate(found[0], low, high), found[1], found[2])
 
 
-def _at_specificity(people: Sequence[Answered], specificity: float) -> tuple[float, float, float] | None:
-    """Sensitivity, specificity and the score from which on it is so."""
-    ill = sum(each.weight for each in people if each.positive)
-    well = sum(each.weight for each in people if not each.positive)
+def at_specificity(
+    ordered: Sequence[Answered], specificity: float, times: Mapping[str, int]
+) -> tuple[float, float, float] | None:
+    """Sensitivity, specificity and the score from which on it is so, in one pass; None without people of both kinds.
+
+    ordered: by score. times: how often each cluster counts; one that is not named does not.
+    """
+    weights = [(each, each.weight * times.get(each.cluster, 0)) for each in ordered]
+    ill = sum(weight for each, weight in weights if each.positive)
+    well = sum(weight for each, weight in weights if not each.positive)
     if not ill or not well:
         return None
-    scores = sorted({each.score for each in people if each.score > 0})
-    for score in [*scores, math.inf]:
-        passed = sum(each.weight for each in people if not each.positive and each.score < score) / well
-        if passed >= specificity:
-            caught = sum(each.weight for each in people if each.positive and each.score >= score) / ill
-            return caught, passed, score
-    raise AssertionError("at no threshold at all every well person passes")
+    missed = passed = 0.0
+    score = 0.0
+    for each, weight in weights:
+        # A threshold lies under the first of each score; none lies at 0, where nothing was found.
+        if each.score > score:
+            score = each.score
+            if passed / well >= specificity:
+                return 1 - missed / ill, passed / well, score
+        if each.positive:
+            missed += weight
+        else:
+            passed += weight
+    return 0.0, 1.0, math.inf
 
 
 @dataclass(frozen=True)

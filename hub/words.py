@@ -152,6 +152,10 @@ _LIVE: dict[str, Words] = {
     "reason.events_missing": Words("events that the hub lacks; asked for again", "中心缺少的事件，已要求重发"),
     "reason.events_lost": Words("events that nobody holds any more", "已无处可寻的事件"),
     "reason.command_refused": Words("a command that a device refused", "设备拒绝的指令"),
+    "reason.self_care_not_taken": Words(
+        "self-care suggested by a model that does not cover all six groups: a person must look",
+        "模型未涵盖全部六类疾病却建议自我护理：须由专业人员查看",
+    ),
     "reason.finding_repeated": Words("a finding sent twice under two events", "同一发现由两个事件上报"),
     "reason.status_not_understood": Words("status not understood", "在线状态无法识别"),
     "reason.state_not_understood": Words("state not understood", "设备状态无法识别"),

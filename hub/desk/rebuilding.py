@@ -7,6 +7,7 @@ any more (hub/retention.py) keeps the rows that it has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -39,7 +40,7 @@ def rebuild(engine: sa.Engine, registry: Registry) -> int:
     return count
 
 
-def _next(engine: sa.Engine, after: tuple[str, str]) -> Sequence[sa.Row[tuple[str, str]]]:
+def _next(engine: sa.Engine, after: tuple[str, str]) -> Sequence[sa.Row[Any, Any]]:
     key = sa.tuple_(encounters.c.encounter_id, encounters.c.device)
     query = sa.select(encounters.c.encounter_id, encounters.c.device)
     query = query.where(key > sa.tuple_(*(sa.literal(value) for value in after)))

@@ -498,7 +498,9 @@ def upgrade() -> None:
         sa.Column("answer_tier", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("encounter_id", "device"),
     )
-    op.create_index("worklist_by_answer", "worklist", ["answer_label", "decided_at"], unique=False)
+    op.create_index(
+        "worklist_by_answer", "worklist", ["answer_label", "label", "site", "device", "decided_at"], unique=False
+    )
     op.create_index(
         "worklist_by_cohort",
         "worklist",
@@ -514,3 +516,4 @@ def upgrade() -> None:
     op.create_index(
         "worklist_by_urgency", "worklist", ["state", "urgency", "since", "encounter_id", "device"], unique=False
     )
+    op.create_index("worklist_counts", "worklist", ["state", "tier", "blind", "site"], unique=False)

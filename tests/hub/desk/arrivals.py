@@ -31,6 +31,7 @@ class Arrivals:
         self.now = BEGIN
         self._store = Store(engine)
         self._seqs: dict[str, itertools.count[int]] = {}
+        self._hashes: dict[str, str] = {}
         self._signer = Ed25519PrivateKey.generate().public_key()
 
     def register(self, device: str = "cam-1", site: str = "village-3") -> None:
@@ -52,9 +53,10 @@ class Arrivals:
             seq=seq,
             event_id=uuid7(self.now),
             priority="live",
-            prev_hash=FIRST_PREVIOUS,
+            prev_hash=self._hashes.get(device, FIRST_PREVIOUS),
         )
         digest = sha256(f"{device}/{header.event_id}".encode())
+        self._hashes[device] = digest
         arrival = Arrival(b"", self.now)
         return Opened(arrival, Device(device, site, self._signer), header, body, digest, digest, digest)
 
