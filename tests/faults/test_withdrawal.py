@@ -184,6 +184,7 @@ FREE_TEXT = {
     ("State", "problem"), ("State", "model"), ("State", "app"), ("Offer", "name"), ("Offer", "version"),
     ("Model", "name"), ("Model", "version"), ("UpdateResult", "name"), ("UpdateResult", "version"),
     ("UpdateResult", "detail"), ("SecurityLog", "line"), ("ReferralReply", "place"), ("ReferralReply", "note"),
+    ("ReferralOpened", "place"), ("ReferralOpened", "note"), ("PictureRequest", "note"),
     ("CommandApplied", "detail"), ("Signed", "payload"),
 }  # fmt: skip
 """Written by programs, but for the hub's answer to a referral, which goes to the device sealed."""

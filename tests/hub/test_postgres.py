@@ -17,6 +17,7 @@ from edge.errors import ConfigError
 from hub import backup, database, schema
 from tests.faults.pair import Pair
 from tests.faults.test_commands_to_devices import (
+    asking,
     test_a_command_that_waits_for_its_device_is_done_and_answered_once,
     test_lost_doubled_and_reordered_each_is_done_once_and_in_order,
     test_what_a_device_refuses_is_kept_as_such_and_shown,
@@ -32,6 +33,7 @@ from tests.hub.sender import Sender, finding, make_hub, now
 from tests.postgres import Postgres
 
 __all__ = [
+    "asking",
     "stick",
     "test_a_command_that_waits_for_its_device_is_done_and_answered_once",
     "test_a_picture_that_was_given_up_after_the_export_is_had_from_the_stick",
