@@ -147,7 +147,19 @@ class Prometheus:
     """The real one, with our own files, scraping one hub."""
 
     def __init__(self, port: int) -> None:
+        self._ready = f"http://127.0.0.1:{port}/-/ready"
         self._address = f"http://127.0.0.1:{port}/api/v1"
+
+    def is_ready(self) -> bool:
+        """Until then it answers, but with 503."""
+        try:
+            urllib.request.urlopen(self._ready, timeout=30).close()
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return False
+        except OSError:
+            return False
+        return True
 
     def ask(self, what: str, **parameters: str) -> Any:
         query = f"?{urlencode(parameters)}" if parameters else ""
@@ -183,10 +195,7 @@ def prometheus(busy: sa.Engine, start_boards: StartBoards, tmp_path: Path) -> It
 
     def has_scraped() -> bool:
         assert process.poll() is None, log.read_text()
-        try:
-            return bool(running.value('up{job="dermedge"} == 1'))
-        except OSError:
-            return False
+        return running.is_ready() and bool(running.value('up{job="dermedge"} == 1'))
 
     try:
         wait_until(has_scraped, "Prometheus to scrape the hub", within_s=90, every_s=0.2)
