@@ -82,6 +82,7 @@ EVENTS: tuple[events.EventBody, ...] = (
     events.SecurityLog(at=AT, line="provisioned", prev_hash=wire.FIRST_PREVIOUS),
 )
 
+TOMBSTONE = events.Tombstone(at=AT, participant="7K3PQV")
 COMMANDS: tuple[events.CommandBody, ...] = (
     events.ReferralReply(
         at=AT, referral_id=an_id(5), step="accepted", place="County hospital", note="Bring the letter"
@@ -99,7 +100,7 @@ COMMANDS: tuple[events.CommandBody, ...] = (
     events.PictureRequest(
         at=AT, encounter_id=an_id(1), participant="7K3PQV", finding_id=an_id(4), note="Closer, and more light"
     ),
-    events.Tombstone(at=AT, participant="7K3PQV"),
+    TOMBSTONE,
     events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),
 )
 
