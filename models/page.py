@@ -9,6 +9,7 @@ from typing import Any
 from edge.bundle import Card
 from models import page_tables
 from models.page_tables import TITLES, spread
+from models.trained_again import trained_again
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "detector.md"
@@ -221,6 +222,7 @@ def provenance(card: Card) -> list[str]:
         "of processor; another one rounds the calibrated ranges otherwise. The pictures are found by DERMEDGE_DATA. "
         f"{training.get('duration', '')}".rstrip(),
         "",
+        *trained_again(card),
     ]
 
 

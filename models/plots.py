@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,12 @@ import numpy as np
 
 from models.figures import Judged
 from models.picture_sets import ACNE, TUMOUR
+from models.trained_again import LOG, curve
 
 if TYPE_CHECKING:
     from models.evaluate import Done
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-LOG = Path(__file__).parent / "weights" / "training.jsonl"
-"""The curve of the training that made the stored weights: one JSON object a line, as models.train writes it."""
 NAMES = ("precision-recall", "froc", "reliability", "size", "training")
 COLOURS = {"int8": "#1b6ca8", "float": "#c8553d"}
 JUDGED = (
@@ -32,7 +30,7 @@ STYLE = {
 
 
 def draw(done: Done) -> None:
-    """All plots of an evaluation; the training curve where its log is stored."""
+    """All plots of an evaluation, and the training's curve."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -41,8 +39,7 @@ def draw(done: Done) -> None:
         froc(done)
         reliability(done)
         size(done)
-        if LOG.exists():
-            training([json.loads(line) for line in LOG.read_text(encoding="utf-8").splitlines()])
+        training(curve(LOG))
 
 
 def _panels(count: int, **sizes: float) -> tuple[Any, Any]:

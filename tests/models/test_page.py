@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge import bundle
-from models import page, page_tables, readings
+from models import page, page_tables, readings, trained_again
 from models.plots import IMAGES, NAMES
 
 CARD = bundle.load().card
@@ -25,6 +26,17 @@ def test_the_page_shows_every_plot_and_no_other() -> None:
     assert sorted(shown) == PLOTS
     assert {name.removeprefix("detector-").removesuffix(".svg") for name in PLOTS} <= set(NAMES)
     assert {"precision-recall", "froc", "reliability", "size"} <= {name[9:-4] for name in PLOTS}
+
+
+def test_a_training_that_comes_out_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert page.render(CARD).count("| yes |\n| dermoscopy, AP50 |") == 1
+    rows = trained_again.curve(trained_again.LOG_AGAIN)
+    rows[-1]["dermoscopy_ap50"] = 0.8
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(trained_again, "LOG_AGAIN", tmp_path / "other.jsonl")
+    assert [line[-6:] for line in trained_again.trained_again(CARD) if line.startswith("| dermoscopy, AP50")] == [
+        "| no |"
+    ]
 
 
 @pytest.mark.parametrize("name", PLOTS)
