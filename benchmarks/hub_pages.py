@@ -28,7 +28,7 @@ from edge import pseudonym
 from edge.clock import SystemClock, uuid7
 from edge.errors import ConfigError
 from edge.terms import groups
-from edge.wire import State
+from edge.wire import State, Tier
 from hub import accounts, database, keys, sessions
 from hub.dashboard.office import COOKIE
 from hub.desk.urgency import URGENCY
@@ -40,7 +40,7 @@ CHUNK_ROWS = 5_000
 ROUNDS = 5
 START_WITHIN_S = 120.0
 SEEN_WITHIN_MS = 120_000
-TIERS = ("urgent", "routine", "person", "self_care")
+TIERS: tuple[Tier, ...] = ("urgent", "routine", "person", "self_care")
 PAGES = (("live", "?lang=en", "[data-finding]"), ("worklist", "worklist", ".queue li"), ("quality", "quality", ".card"))
 """Name, address, and what of its data is waited for."""
 PASSWORD = "made for this measurement alone"  # noqa: S105 - of a hub that lives as long as the measurement
