@@ -138,8 +138,7 @@ class Delivery(Settings, frozen=True):
 class Operator(Settings, frozen=True):
     """script: "single" opens one encounter with consent to screening for the whole run; "phantom" follows its persons.
 
-    Empty means none chosen: "single", but for a real camera of a provisioned device, which needs one to be named.
-    sample_share: of those who agreed to pictures, the share of whom a whole view is sent, findings or none.
+    Empty: "single", but for a provisioned device's real camera. sample_share: of whom a whole view goes, where agreed.
     """
 
     script: str = ""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge import pseudonym
+from edge.bodies import AboutEncounter, Body, check_pseudonym
 from edge.bundle import LabelName
 from edge.wire import (
     PART_BYTES_MAX,
@@ -47,18 +47,7 @@ class Encounter(Message, frozen=True, kw_only=True):
         if (self.participant is None) != (self.consent is None):
             raise ValueError("a participant needs a consent reference, and a consent its participant")
         if self.participant is not None:
-            _check_pseudonym(self.participant)
-
-
-def _check_pseudonym(participant: str) -> None:
-    if not pseudonym.is_valid(participant):
-        raise ValueError(f"the check symbol of participant {participant} does not fit")
-
-
-class Body(Message, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what is sealed; `at` is the device's wall time."""
-
-    at: Time
+            check_pseudonym(self.participant)
 
 
 class _AboutPerson(Body, frozen=True, kw_only=True, tag_field="type"):
@@ -231,18 +220,7 @@ class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
     note: Text = ""
 
 
-class _AboutEncounter(Body, frozen=True, kw_only=True, tag_field="type"):
-    """A command about somebody whom this device has seen; the participant's tombstone erases what came of it."""
-
-    encounter_id: Id
-    participant: Participant
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_pseudonym(self.participant)
-
-
-class ReferralOpened(_AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
+class ReferralOpened(AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
     """A reviewer refers somebody for whom the device had asked for nothing; accepted from the start."""
 
     referral_id: Id
@@ -252,7 +230,7 @@ class ReferralOpened(_AboutEncounter, frozen=True, kw_only=True, tag="referral_o
     note: Text = ""
 
 
-class PictureRequest(_AboutEncounter, frozen=True, kw_only=True, tag="picture_request"):
+class PictureRequest(AboutEncounter, frozen=True, kw_only=True, tag="picture_request"):
     """A reviewer asks for another picture; finding_id: of this finding, null for the whole view."""
 
     finding_id: Id | None = None
@@ -266,7 +244,7 @@ class Tombstone(Body, frozen=True, kw_only=True, tag="tombstone"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pseudonym(self.participant)
+        check_pseudonym(self.participant)
 
 
 class ResendFrom(Body, frozen=True, kw_only=True, tag="resend_from"):

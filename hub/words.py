@@ -47,7 +47,6 @@ _LIVE: dict[str, Words] = {
         "请先用“dermedge hub device add FILE”登记设备，再启动设备。",
     ),
     "devices.more": Words("and {count} more; choose a site to see its own", "另有 {count} 台，选择站点可查看"),
-    "devices.of": Words("of {site}", "{site}"),
     "devices.all": Words("all sites", "全部站点"),
     "sites.title": Words("Sites", "站点"),
     "sites.note": Words("where somebody should look first", "需查看的在前"),

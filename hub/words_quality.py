@@ -106,6 +106,11 @@ WORDS: dict[str, Words] = {
         "仅当本中心登记后，模型才按临床用途处理：“dermedge hub model add 说明卡”。",
     ),
     "models.incomplete": Words("does not cover all six groups", "未涵盖全部六类"),
+    # participants' cards
+    "cards.title": Words("Participants' cards", "参与者卡片"),
+    "cards.print": Words("cards", "卡片"),
+    "cards.note": Words("{cohort}, wave {wave}, {unit}: {count} cards", "{cohort}，第 {wave} 轮，{unit}：{count} 张"),
+    "cards.none": Words("No participants by name in this roster.", "此名册没有逐人编号。"),
     # a person's slip
     "slip.title": Words("What was looked at", "本次筛查告知单"),
     "slip.looked": Words("Looked at", "检查内容"),

@@ -18,6 +18,7 @@ from edge.clock import Clock
 from edge.errors import ConfigError
 from edge.words import LANGUAGES, Language
 from hub import database, settings
+from hub.dashboard.card_sheets import CardSheets
 from hub.dashboard.cohorts import CohortsPage
 from hub.dashboard.feed import Feed
 from hub.dashboard.follow_ups import FollowUpsPage
@@ -74,6 +75,7 @@ def serve(directory: Path, port: int, clock: Clock, *, show: bool) -> None:
         SignIn(office).add_to(app)
         app.add_route("/style.css", _style, methods=["GET"])
         SlipPages(office).add_to(app)
+        CardSheets(office).add_to(app)
         app.on_page_exception(_failed)
         _guard(office)
         _run(port, show=show)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from edge import config, referrals
 from edge.clock import SystemClock
@@ -16,8 +17,9 @@ from edge.events import ReferralRequest
 from edge.outbox import Outbox, open_database
 from edge.terms import groups
 from hub import database
-from hub.desk import sampling
+from hub.desk import cards, sampling
 from hub.ingest import Ingest
+from hub.schema_desk import roster_people, rosters
 from hub.words import word
 from tests.broker import Mosquitto
 from tests.hub.conftest import SQLITE_ONLY, publisher
@@ -182,3 +184,24 @@ def test_a_tap_on_the_slip_is_counted_once(shared_pages: Served, browser: Browse
     assert word("feedback.count", "en", count=1) in row.inner_text()
     assert row.inner_text().count(word("page.no_data", "en")) == 3
     page.context.close()
+
+
+def test_a_village_s_cards_are_printed_by_name_and_for_reviewers_only(
+    shared_pages: Served, browser: Browser, arrivals: Arrivals
+) -> None:
+    names = cards.new_pseudonyms(12)
+    row = {"cohort": "pupils", "wave": 1, "unit": "class-2"}
+    with arrivals.engine.begin() as connection:
+        kept = {"eligible": 12, "by_name": True, "imported_at": now(), "account": "console"}
+        connection.execute(sa.insert(rosters).values(row | kept))
+        connection.execute(sa.insert(roster_people), [row | {"participant": name} for name in names])
+    page = shared_pages.open(browser, "cohorts?cohort=pupils&wave=1")
+    page.get_by_role("link", name=word("cards.print", "en"), exact=True).click()
+    page.locator(".a4 svg").nth(1).wait_for()
+    assert all(name in page.inner_text("main") for name in names)
+    viewer = shared_pages.open(browser, "cohorts?cohort=pupils&wave=1", "zh", PHONE, name="viewer-2", role="viewer")
+    viewer.get_by_text("class-2").wait_for()
+    assert viewer.get_by_role("link", name=word("cards.print", "zh"), exact=True).count() == 0
+    assert viewer.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    for each in (page, viewer):
+        each.context.close()
