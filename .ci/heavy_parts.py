@@ -83,7 +83,7 @@ HEAVY = {
     "boards: boards": HeavyPart(
         "heavy_boards",
         ("tests/boards",),
-        ("hub/boards", "edge/wire.py", "edge/events.py", "docs/asyncapi.yaml", "tests/boards", "tests/golden"),
+        ("hub/boards", "edge/bodies.py", "edge/events.py", "edge/wire.py", "docs/asyncapi.yaml", "tests/boards", "tests/golden"),
         ("hub", "test"),
         ("boards",),
     ),
