@@ -85,6 +85,8 @@ COMMANDS: tuple[events.CommandBody, ...] = (
     events.ReferralReply(
         at=AT, referral_id=an_id(5), step="accepted", place="County hospital", note="Bring the letter"
     ),
+    events.Tombstone(at=AT, participant="7K3PQV"),
+    events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),
     events.ReferralOpened(
         at=AT,
         encounter_id=an_id(1),
@@ -98,8 +100,6 @@ COMMANDS: tuple[events.CommandBody, ...] = (
     events.PictureRequest(
         at=AT, encounter_id=an_id(1), participant="7K3PQV", finding_id=an_id(4), note="Closer, and more light"
     ),
-    events.Tombstone(at=AT, participant="7K3PQV"),
-    events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),
 )
 
 RESPONSES: tuple[events.ResponseBody, ...] = (
