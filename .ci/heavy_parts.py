@@ -50,6 +50,7 @@ A_MODEL_PASSES = (
     "edge/pictures.py",
     "edge/preprocess.py",
 )
+THE_WIRE = ("edge/bodies.py", "edge/events.py", "edge/wire.py")
 HEAVY = {
     "workshop: models": HeavyPart(
         "heavy_workshop",
@@ -83,7 +84,7 @@ HEAVY = {
     "boards: boards": HeavyPart(
         "heavy_boards",
         ("tests/boards",),
-        ("hub/boards", "edge/wire.py", "edge/events.py", "docs/asyncapi.yaml", "tests/boards", "tests/golden"),
+        ("hub/boards", *THE_WIRE, "docs/asyncapi.yaml", "tests/boards", "tests/golden"),
         ("hub", "test"),
         ("boards",),
     ),
