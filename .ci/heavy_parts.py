@@ -50,7 +50,7 @@ A_MODEL_PASSES = (
     "edge/pictures.py",
     "edge/preprocess.py",
 )
-THE_WIRE = ("edge/bodies.py", "edge/events.py", "edge/wire.py")
+THE_WIRE = ("edge/encounter.py", "edge/events.py", "edge/wire.py")
 HEAVY = {
     "workshop: models": HeavyPart(
         "heavy_workshop",
