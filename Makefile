@@ -9,7 +9,7 @@ PARTS ?= core
 FRAMES ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment train export evaluate converter-table screenshots chaos clean
+.PHONY: help demo test test-heavy lint lint-style lint-types lint-imports bench packages environment workshop onnx-environment tflite-environment mediapipe-environment boards-environment train export evaluate converter-table screenshots chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ demo: $(VENV)/.demo  ## environment, install, and the whole sentence in one room
 test: python  ## environment, install, and all core tests with minutes per part
 	$(PYTHON) .ci/parts.py $(PARTS)
 
-test-heavy: python  ## the tests that need TensorFlow, PyTorch, MediaPipe or tflite-runtime, in environments of their own
+test-heavy: python  ## the tests that need TensorFlow, PyTorch, MediaPipe, tflite-runtime or Node.js, in environments of their own
 	$(PYTHON) .ci/parts.py heavy
 
 lint: lint-style lint-types lint-imports  ## ruff, mypy --strict, import-linter
@@ -109,3 +109,9 @@ tflite-environment: python  ## tflite-runtime, in an environment outside the clo
 mediapipe-environment: python  ## MediaPipe, in an environment outside the clone
 	@$(PYTHON) .ci/parts.py requirements runtime mediapipe test | grep -v '^opencv-python-headless' | \
 	  sh .ci/environment "$(PYTHON)" "$(CACHE)/mediapipe" 'import mediapipe, ai_edge_litert.interpreter, cv2, pytest'
+
+# What our messages and files are put to in tests. Node-RED 5 needs a newer Node.js than Debian's.
+boards-environment: python  ## Node-RED and AsyncAPI's parser, in an environment outside the clone; Node.js 18.5 or newer
+	@$(PYTHON) .ci/parts.py requirements hub test | \
+	  sh .ci/environment "$(PYTHON)" "$(CACHE)/boards" 'import nicegui, paho.mqtt.client, pytest'
+	@sh .ci/npm "$(CACHE)/boards" node-red@4.1.8 @asyncapi/parser@3.6.6

@@ -30,7 +30,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Command("demo", "demo", "broker, hub and a device on drawn skin in one room; opens the hub's page"),
+    "demo": Command(
+        "demo", "demo", "broker, hub and three sites' devices on drawn skin in one room; opens the hub's page"
+    ),
     "run": Command("edge.cli_run", "runtime", "the device: camera, detector, findings, delivery"),
     "detect": Command("edge.cli_detect", "runtime", "look at pictures; no network, no state"),
     "doctor": Command("edge.cli_doctor", "runtime", "check model, broker, hub and outbox; one line each"),

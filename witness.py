@@ -1,8 +1,8 @@
 """`dermedge witness`: recount what a run left behind, in both directions, trusting nobody's counters.
 
-Reads three files with the standard library alone: the device's ledger.jsonl (an `intend` line fsynced before each
-outbox transaction, a `committed` line after it, a `voided` line before an event is given up), the outbox, and the hub's
-database. It opens no seal. Of events, from the device to the hub:
+Reads files with the standard library alone: each device's ledger.jsonl (an `intend` line fsynced before each outbox
+transaction, a `committed` line after it, a `voided` line before an event is given up) and the outbox beside it, and the
+hub's database. It opens no seal. Of events, from the devices to the hub:
 
 lost       committed on the device, and neither stored at the hub nor waiting in the outbox for its acknowledgement
 doubled    stored or counted more than once at the hub: the same event, bytes, place in the order, or finding
@@ -25,6 +25,7 @@ import argparse
 import json
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,9 +74,15 @@ class CommandsVerdict:
 
 
 def judge_commands(outbox: Path, hub: Path, ledger: Path | None = None) -> CommandsVerdict:
-    """Raises ValueError or OSError where a file is missing or is not what it should be."""
+    """To one device. Raises ValueError or OSError where a file is missing or is not what it should be."""
+    return judge_all_commands([outbox], hub, ledger)
+
+
+def judge_all_commands(outboxes: Sequence[Path], hub: Path, ledger: Path | None = None) -> CommandsVerdict:
+    """The same of every device that the hub has; the hub's epochs are of one device each."""
     known = _rows(hub, "SELECT command_id, epoch, seq, answered_at FROM commands")
-    done = _rows(outbox, "SELECT command_id, epoch, seq FROM commands ORDER BY number")
+    query = "SELECT command_id, epoch, seq FROM commands ORDER BY number"
+    done = [row for outbox in outboxes for row in _rows(outbox, query)]
     answers = Counter(row[0] for row in _rows(hub, "SELECT command_id FROM responses"))
     queued = {row[0] for row in known} if ledger is None else _queued(ledger)
     answered = {row[0] for row in known if row[3] is not None}
@@ -102,9 +109,16 @@ def _queued(ledger: Path) -> set[str]:
 
 
 def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
-    """Raises ValueError or OSError where a file is missing or is not what it should be."""
-    noted = _read_ledger(ledger)
-    outbox_rows = _rows(outbox, "SELECT event_id, message_sha256, seq, acknowledged_at FROM events")
+    """Of one device. Raises ValueError or OSError where a file is missing or is not what it should be."""
+    return judge_all([(ledger, outbox)], hub)
+
+
+def judge_all(devices: Sequence[tuple[Path, Path]], hub: Path) -> Verdict:
+    """The same of every device that the hub has, each by its ledger and outbox."""
+    ledgers = [_read_ledger(ledger) for ledger, _ in devices]
+    noted = _together(ledgers)
+    query = "SELECT event_id, message_sha256, seq, acknowledged_at FROM events"
+    outbox_rows = [row for _, outbox in devices for row in _rows(outbox, query)]
     hub_rows = _rows(hub, "SELECT event_id, message_sha256, seq, device, epoch, type, body, received_count FROM events")
     counted = _rows(hub, "SELECT finding_id, event_id FROM findings")
     stored, held = {row[0] for row in hub_rows}, {row[0] for row in outbox_rows}
@@ -119,7 +133,6 @@ def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
         Counter(row[0] for row in counted),
         Counter(row[1] for row in counted),
     )
-    places = sorted(noted.committed.values())
     return Verdict(
         committed=len(noted.committed),
         stored=len(stored),
@@ -130,7 +143,7 @@ def judge(ledger: Path, outbox: Path, hub: Path) -> Verdict:
         altered=noted.conflicting + sum(noted.contradicts(*row[:3]) for row in (*outbox_rows, *hub_rows)),
         unknown=noted.repeated + len((stored | held) - noted.committed.keys()),
         uncounted=len({row[0] for row in findings} ^ {row[1] for row in counted}),
-        gaps=len(set(range(1, places[-1] + 1)) - set(places)) if places else 0,
+        gaps=sum(each.gaps for each in ledgers),
     )
 
 
@@ -146,6 +159,12 @@ class _Noted:
     voids: dict[str, set[str]]
     repeated: int = 0
     conflicting: int = 0
+
+    @property
+    def gaps(self) -> int:
+        """Places that the order of commits skips."""
+        places = set(self.committed.values())
+        return max(places, default=0) - len(places)
 
     def contradicts(self, event: str, digest: str, seq: int) -> bool:
         """Whether a database says otherwise of this event than the ledger."""
@@ -176,6 +195,18 @@ def _read_ledger(ledger: Path) -> _Noted:
     return noted
 
 
+def _together(ledgers: Sequence[_Noted]) -> _Noted:
+    """Of several devices; an event that two of them noted repeats."""
+    merged = _Noted({}, {}, {})
+    for each in ledgers:
+        merged.repeated += each.repeated + len(merged.intended.keys() & each.intended.keys())
+        merged.conflicting += each.conflicting
+        merged.intended |= each.intended
+        merged.committed |= each.committed
+        merged.voids |= each.voids
+    return merged
+
+
 def _rows(database: Path, query: str) -> list[tuple[Any, ...]]:
     if not database.is_file():
         raise FileNotFoundError(f"expected a database at {database}, got none")
@@ -191,6 +222,16 @@ def find(folder: Path, name: str) -> Path:
     return found[0]
 
 
+def find_devices(folder: Path) -> list[tuple[Path, Path]]:
+    """Ledger and outbox of every device in the folder or below it. Raises FileNotFoundError where there is none."""
+    ledgers = sorted(folder.rglob(LEDGER))
+    if len(ledgers) == 1:
+        return [(ledgers[0], find(folder, OUTBOX))]
+    if not ledgers:
+        raise FileNotFoundError(f"expected a {LEDGER} in {folder}, got none")
+    return [(ledger, ledger.with_name(OUTBOX)) for ledger in ledgers]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="what `dermedge demo --keep DIR` left")
 
@@ -200,10 +241,11 @@ def run(arguments: argparse.Namespace) -> int:
     from edge.errors import StoreError
 
     try:
-        ledger, outbox, hub = (find(arguments.folder, name) for name in (LEDGER, OUTBOX, HUB))
-        verdict = judge(ledger, outbox, hub)
+        devices, hub = find_devices(arguments.folder), find(arguments.folder, HUB)
+        verdict = judge_all(devices, hub)
         noted = arguments.folder / COMMANDS
-        commands = judge_commands(outbox, hub, noted if noted.is_file() else None)
+        outboxes = [outbox for _, outbox in devices]
+        commands = judge_all_commands(outboxes, hub, noted if noted.is_file() else None)
     except (OSError, ValueError, sqlite3.Error) as error:
         raise StoreError(f"cannot recount {arguments.folder}: {error}") from error
     print(json.dumps(asdict(verdict) | {"commands": asdict(commands)}))

@@ -35,6 +35,7 @@ ENVIRONMENTS = {
     "onnx": Environment("onnx-environment", ("3.11", "3.12"), "onnx2tf 1.29 has no TensorFlow for a newer Python"),
     "tflite": Environment("tflite-environment", ("3.11",), "tflite-runtime has no wheels for a newer Python"),
     "mediapipe": Environment("mediapipe-environment"),
+    "boards": Environment("boards-environment"),
 }
 
 WORKSHOP_EXTRAS = ("models", "dev")
@@ -49,6 +50,7 @@ A_MODEL_PASSES = (
     "edge/pictures.py",
     "edge/preprocess.py",
 )
+THE_WIRE = ("edge/bodies.py", "edge/events.py", "edge/wire.py")
 HEAVY = {
     "workshop: models": HeavyPart(
         "heavy_workshop",
@@ -77,5 +79,13 @@ HEAVY = {
         ("tests/convert", *A_MODEL_PASSES),
         ("runtime", "mediapipe", "test"),
         ("mediapipe",),
+    ),
+    # Other people's programs on our topics and documents.
+    "boards: boards": HeavyPart(
+        "heavy_boards",
+        ("tests/boards",),
+        ("hub/boards", *THE_WIRE, "docs/asyncapi.yaml", "tests/boards", "tests/golden"),
+        ("hub", "test"),
+        ("boards",),
     ),
 }

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge import wire
-from edge.bodies import Body
 from edge.clock import uuid7
 from edge.errors import WireError
+from edge.events import Body
 from edge.sealing import RecipientKey, ciphertext_hash, seal, sha256
 
 

@@ -37,24 +37,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every section: frozen, and a misspelt key is an error."""
 
 
-RATE_HZ_MAX = 1000.0
-"""No camera gives more; and a period must stay a number of nanoseconds that can be waited for."""
-
-
 class Camera(Settings, frozen=True):
     """source: "v4l2:/dev/video0", "replay:PATH", "phantom" or "package.module:Class"."""
 
     source: str = "v4l2:/dev/video0"
     width_px: Count = 1280
     height_px: Count = 720
-    rate_hz: Annotated[float, Meta(ge=0.01, le=RATE_HZ_MAX)] = 15.0
+    rate_hz: Annotated[float, Meta(ge=0.01, le=1000)] = 15.0
     stale_after_ms: Count = 3000
 
 
 class Phantom(Settings, frozen=True):
-    """The drawn skin: how many lesions a person carries and how long a person is looked at."""
+    """The drawn skin: how many lesions a person carries, how long a person is looked at, and who comes first."""
 
     seed: Annotated[int, Meta(ge=0)] = 1
+    first_person: Annotated[int, Meta(ge=0)] = 0
     lesions_per_person: Annotated[int, Meta(ge=0, le=4)] = 2
     frames_per_person: Count = 50
 
@@ -137,7 +134,8 @@ class Delivery(Settings, frozen=True):
 class Operator(Settings, frozen=True):
     """script: "single" opens one encounter with consent to screening for the whole run; "phantom" follows its persons.
 
-    Empty: "single", but for a provisioned device's real camera. sample_share: of whom a whole view goes, where agreed.
+    Empty means none chosen: "single", but for a real camera of a provisioned device, which needs one to be named.
+    sample_share: of those who agreed to pictures, the share of whom a whole view is sent.
     """
 
     script: str = ""

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.bodies import AboutEncounter, Body, check_pseudonym
 from edge.bundle import LabelName
+from edge.encounter import Encounter, check_pseudonym
 from edge.wire import (
     PART_BYTES_MAX,
     BoxPx,
@@ -32,22 +32,10 @@ from edge.wire import (
 )
 
 
-class Encounter(Message, frozen=True, kw_only=True):
-    """One person seen once. A participant stands here only together with the consent's reference, and the other way."""
+class Body(Message, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what is sealed; `at` is the device's wall time."""
 
-    encounter_id: Id
-    cohort: Name
-    wave: Annotated[int, Meta(ge=1, le=1000)] = 1
-    operator: Name
-    participant: Participant | None = None
-    consent: Id | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.participant is None) != (self.consent is None):
-            raise ValueError("a participant needs a consent reference, and a consent its participant")
-        if self.participant is not None:
-            check_pseudonym(self.participant)
+    at: Time
 
 
 class _AboutPerson(Body, frozen=True, kw_only=True, tag_field="type"):
@@ -220,7 +208,18 @@ class ReferralReply(Body, frozen=True, kw_only=True, tag="referral_reply"):
     note: Text = ""
 
 
-class ReferralOpened(AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
+class _AboutEncounter(Body, frozen=True, kw_only=True, tag_field="type"):
+    """A command about somebody whom this device has seen; the participant's tombstone erases what came of it."""
+
+    encounter_id: Id
+    participant: Participant
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_pseudonym(self.participant)
+
+
+class ReferralOpened(_AboutEncounter, frozen=True, kw_only=True, tag="referral_opened"):
     """A reviewer refers somebody for whom the device had asked for nothing; accepted from the start."""
 
     referral_id: Id
@@ -230,7 +229,7 @@ class ReferralOpened(AboutEncounter, frozen=True, kw_only=True, tag="referral_op
     note: Text = ""
 
 
-class PictureRequest(AboutEncounter, frozen=True, kw_only=True, tag="picture_request"):
+class PictureRequest(_AboutEncounter, frozen=True, kw_only=True, tag="picture_request"):
     """A reviewer asks for another picture; finding_id: of this finding, null for the whole view."""
 
     finding_id: Id | None = None

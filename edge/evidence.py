@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from edge.best_view import BestView
-from edge.events import Encounter, Finding, PicturePart
+from edge.encounter import Encounter
+from edge.events import Finding, PicturePart
 from edge.frame import Pixels
 from edge.pictures import encode_jpeg
 from edge.renditions import cut

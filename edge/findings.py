@@ -14,6 +14,7 @@ from edge.best_view import BestView
 from edge.bundle import Card
 from edge.clock import Clock, uuid7
 from edge.config import Track as TrackSettings
+from edge.encounter import Encounter
 from edge.track import Track
 from edge.triage import Triage
 
@@ -32,9 +33,7 @@ class FindingMaker:
         self._clock = clock
         self._model = events.Model(name=card.name, version=card.version, card_sha256=card.sha256, status=card.status)
 
-    def step(
-        self, tracks: Sequence[Track], encounter: events.Encounter, body_site: str
-    ) -> list[tuple[Track, events.Finding]]:
+    def step(self, tracks: Sequence[Track], encounter: Encounter, body_site: str) -> list[tuple[Track, events.Finding]]:
         """The findings of tracks that are stable and not told yet; marks them told."""
         made = []
         for track in tracks:
@@ -51,7 +50,7 @@ class FindingMaker:
             and track.score >= self._thresholds.get(track.label, 1.0)
         )
 
-    def _finding(self, track: Track, best: BestView, encounter: events.Encounter, body_site: str) -> events.Finding:
+    def _finding(self, track: Track, best: BestView, encounter: Encounter, body_site: str) -> events.Finding:
         now = self._clock.now()
         score = min(track.score, 1.0)
         quality = best.report

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from edge.events import Encounter, PicturePart
+from edge.encounter import Encounter
+from edge.events import PicturePart
 from edge.sealing import sha256
 from edge.wire import PART_BYTES_MAX
 

@@ -19,6 +19,7 @@ import msgspec
 from edge import events, pseudonym
 from edge.clock import Clock, uuid7
 from edge.config import Operator as OperatorSettings
+from edge.encounter import Encounter
 from edge.errors import SessionError
 from edge.frame import Frame
 from edge.triage import worst
@@ -89,7 +90,7 @@ class Session:
 
     def __init__(self, settings: OperatorSettings, clock: Clock, random_bytes: Callable[[int], bytes]) -> None:
         self.state: State = "idle"
-        self.encounter: events.Encounter | None = None
+        self.encounter: Encounter | None = None
         self.body_site = "unspecified"
         self.pictures_agreed = False
         self.is_drawn = False
@@ -151,7 +152,7 @@ class Session:
         now = self._clock.now()
         self._tally = _Tally(self._clock.monotonic_ns())
         self.body_site = change.body_site
-        self.encounter = events.Encounter(
+        self.encounter = Encounter(
             encounter_id=uuid7(now), cohort=self._settings.cohort, operator=self._settings.operator_id
         )
         return events.EncounterOpened(at=now, encounter=self.encounter)
@@ -159,7 +160,7 @@ class Session:
     def _consent(self, change: SessionChange) -> events.Consent:
         assert self.encounter is not None  # by the table
         now = self._clock.now()
-        self.encounter = events.Encounter(
+        self.encounter = Encounter(
             encounter_id=self.encounter.encounter_id,
             cohort=self.encounter.cohort,
             operator=self.encounter.operator,

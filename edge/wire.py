@@ -248,3 +248,8 @@ def decode_sealed(data: bytes) -> tuple[Envelope | Void, Header]:
 def device_topic(site: str, device: str, leaf: str) -> str:
     """dermedge/v1/{site}/{device}/{leaf}: event, ack, cmd, rsp, status or state."""
     return f"{TOPIC_ROOT}/{site}/{device}/{leaf}"
+
+
+def site_topic(site: str, leaf: str) -> str:
+    """dermedge/v1/{site}/{leaf}: offer or summary."""
+    return f"{TOPIC_ROOT}/{site}/{leaf}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.errors import UsageError
 from hub.cli_accounts import add_accounts, run_accounts
+from hub.cli_boards import add_boards, run_boards
 from hub.cli_desk import ACTIONS as DESK_ACTIONS
 from hub.cli_desk import add_desk, run_desk
 from hub.cli_records import add_records, run_records
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
 
     add_records(actions, _add_directory)
+    add_boards(actions, _add_directory)
     add_desk(actions, _add_directory)
     add_accounts(actions, _add_directory)
     add_upkeep(actions, _add_directory)
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _ingest(arguments.dir, arguments.broker)
         case "serve":
             return _serve(arguments.dir, arguments.port, show=not arguments.no_browser)
+        case "boards" | "asyncapi":
+            return run_boards(arguments)
         case "account" | "audit":
             return run_accounts(arguments)
         case "migrate" | "retention" | "export-person":

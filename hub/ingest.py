@@ -132,8 +132,9 @@ class Ingest:
         arrivals = parts.inbox.take_events(BATCH_MESSAGES_MAX, timeout_s=0.25)
         if arrivals:
             outcomes = self._persist(lambda: self._write(arrivals))
-            failpoints.hit("hub.after_commit")
-            parts.subscription.acknowledge(outcomes or [])
+            if outcomes:  # a batch of responses alone has none, and nothing to acknowledge
+                failpoints.hit("hub.after_commit")
+                parts.subscription.acknowledge(outcomes)
         is_time = self._clock.monotonic_ns() - self._noted_at_ns >= NOTE_EVERY_NS
         if is_time or self._device_spoke:
             self._device_spoke = False

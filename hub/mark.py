@@ -101,7 +101,7 @@ class Mark:
         apart = file.with_name(file.name + ".copied")
         shutil.copyfile(file, apart)
         apart.chmod(0o600)
-        with closing(sqlite3.connect(f"{apart.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{apart.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             try:
                 verdict = str(connection.execute("PRAGMA quick_check").fetchone()[0])
             except sqlite3.Error as error:
@@ -133,7 +133,7 @@ def _read(connection: sa.Connection) -> str | None:
 def _mark_of(file: Path) -> str | None:
     """Of the file alone, without its log; None where it has none, or is being written."""
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             row = connection.execute("SELECT mark FROM marks").fetchone()
     except sqlite3.Error:
         return None

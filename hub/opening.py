@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from edge import pseudonym
+from edge.encounter import Encounter
 from edge.errors import SealError, WireError
-from edge.events import Encounter, EventBody, ResponseBody
+from edge.events import EventBody, ResponseBody
 from edge.sealing import ciphertext_hash, key_id, sha256, unseal, verify
 from edge.wire import Envelope, Header, Void, VoidReason, decode, decode_sealed
 from hub.keys import HubIdentity

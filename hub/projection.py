@@ -7,17 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edge.events import (
-    CommandApplied,
-    Consent,
-    Encounter,
-    EncounterClosed,
-    EncounterOpened,
-    Finding,
-    Reconcile,
-    Refusal,
-    Resume,
-)
+from edge.encounter import Encounter
+from edge.events import CommandApplied, Consent, EncounterClosed, EncounterOpened, Finding, Reconcile, Refusal, Resume
 from hub import chains, commanding, replay
 from hub.database import upsert
 from hub.desk import intake

@@ -137,7 +137,7 @@ def live(engine: sa.Engine, now: datetime) -> Live:
         recent = ingest is not None and now - ingest["at"] < HUB_SILENT_AFTER
         return Live(
             at=now,
-            devices=_devices(connection, now),
+            devices=device_rows(connection, now),
             findings=_findings(connection),
             counts=_counts(connection),
             models=_models(connection),
@@ -151,21 +151,22 @@ def live(engine: sa.Engine, now: datetime) -> Live:
         )
 
 
-def stored_findings(directory: Path) -> list[dict[str, Any]]:
-    """The bodies of the findings in this hub's folder, in the order of their capture; of those that have theirs."""
+def stored_findings(directory: Path, device: str) -> list[dict[str, Any]]:
+    """The bodies of one device's findings in this hub's folder, in the order of capture; of those that have theirs."""
     engine = open_database(directory, read_only=True)
     with engine.connect() as connection:
         joined = findings.join(
             events, sa.and_(findings.c.device == events.c.device, findings.c.event_id == events.c.event_id)
         )
         here = sa.select(events.c.body).select_from(joined).where(events.c.body.is_not(None))
-        query = here.order_by(findings.c.captured_at, findings.c.finding_id)
+        query = here.where(findings.c.device == device).order_by(findings.c.captured_at, findings.c.finding_id)
         bodies = list(connection.execute(query).scalars())
     engine.dispose()
     return bodies
 
 
-def _devices(connection: sa.Connection, now: datetime) -> list[DeviceRow]:
+def device_rows(connection: sa.Connection, now: datetime) -> list[DeviceRow]:
+    """Every registered device; those that need attention first. Raises what the database raises."""
     joined = devices.outerjoin(device_states, devices.c.device == device_states.c.device)
     columns = (devices.c.device, devices.c.site, device_states.c.online, device_states.c.state)
     query = sa.select(*columns, device_states.c.last_seen_at).select_from(joined)

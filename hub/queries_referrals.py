@@ -125,7 +125,8 @@ def detail(connection: sa.Connection, device: str, referral_id: str) -> Referral
         .order_by(referral_steps.c.at, referral_steps.c.source)
     )
     steps = [StepRow(**each) for each in connection.execute(query).mappings()]
-    return ReferralDetail(ReferralRow(**row), steps)
+    # Of one moment, the lesser step first.
+    return ReferralDetail(ReferralRow(**row), sorted(steps, key=lambda each: (each.at, RANK[each.step])))
 
 
 def of_encounter(connection: sa.Connection, device: str, encounter_id: str) -> list[ReferralRow]:

@@ -84,6 +84,12 @@ class Cohorts(Section, frozen=True):
     protocols: str = ""
 
 
+class Boards(Section, frozen=True):
+    """home_assistant: announce each device to Home Assistant over MQTT."""
+
+    home_assistant: bool = False
+
+
 class Settings(Section, frozen=True):
     """`hub.toml`, section by section."""
 
@@ -94,6 +100,7 @@ class Settings(Section, frozen=True):
     retention: Retention = Retention()
     referrals: Referrals = Referrals()
     cohorts: Cohorts = Cohorts()
+    boards: Boards = Boards()
 
 
 def load(directory: Path) -> Settings:

@@ -219,3 +219,43 @@ def test_damage_in_the_middle_is_named(scene: Scene) -> None:
     scene.ledger.write_text("nonsense\n" + scene.ledger.read_text())
     with pytest.raises(ValueError, match=r"ledger\.jsonl:1"):
         witness.judge(scene.ledger, scene.outbox, scene.hub)
+
+
+def second_device(scene: Scene, folder: Path) -> list[tuple[Path, Path]]:
+    """Beside the scene's own: two events, both stored at the same hub."""
+    scene.judge()
+    folder.mkdir()
+    ledger, outbox = folder / "ledger.jsonl", folder / "outbox.db"
+    rows = [{"what": "intend", "event_id": f"o{number}", "sha256": f"g{number}"} for number in range(2)]
+    rows += [{"what": "committed", "event_id": f"o{number}", "seq": number + 1} for number in range(2)]
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = "CREATE TABLE events (event_id, message_sha256, seq, acknowledged_at)"
+    scene.fill(outbox, columns, [("o0", "g0", 1, "2026-01-01"), ("o1", "g1", 2, "2026-01-01")])
+    for number in range(2):
+        values = f"'o{number}', 'g{number}', {number + 1}, 'other', 'q', 'refusal', '{{}}', 1"
+        scene.hub_runs(f"INSERT INTO events VALUES ({values})")
+    return [(scene.ledger, scene.outbox), (ledger, outbox)]
+
+
+def test_several_devices_are_recounted_together(scene: Scene, tmp_path: Path) -> None:
+    devices = second_device(scene, tmp_path / "second")
+    both = witness.judge_all(devices, scene.hub)
+    assert both.clean
+    assert (both.committed, both.stored, both.waiting) == (5, 4, 1)
+    assert witness.judge(scene.ledger, scene.outbox, scene.hub).unknown == 2, "without the second's ledger"
+
+
+def test_what_the_second_device_lacks_is_seen(scene: Scene, tmp_path: Path) -> None:
+    devices = second_device(scene, tmp_path / "second")
+    scene.hub_runs("DELETE FROM events WHERE event_id = 'o1'")
+    assert witness.judge_all(devices, scene.hub).lost == 1
+    ledger = devices[1][0]
+    ledger.write_text(ledger.read_text().replace('"seq": 2', '"seq": 3'))
+    assert witness.judge_all(devices, scene.hub).gaps == 1
+
+
+def test_every_device_in_the_folder_is_found_with_its_outbox(scene: Scene, tmp_path: Path) -> None:
+    devices = second_device(scene, tmp_path / "second")
+    assert witness.find_devices(tmp_path) == devices
+    with pytest.raises(FileNotFoundError, match=r"expected a ledger\.jsonl"):
+        witness.find_devices(tmp_path / "nowhere")

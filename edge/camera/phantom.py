@@ -51,13 +51,14 @@ class PhantomCamera:
         self._clock = clock
         self._pace = Pace(config.camera.rate_hz, clock)
         self._noise = _noise(self.plan)
-        self._ahead: dict[int, Scene] = {0: draw_scene(self.plan, 0)}
+        self._first = self.plan.settings.first_person
+        self._ahead: dict[int, Scene] = {self._first: draw_scene(self.plan, self._first)}
         self._painter: threading.Thread | None = None
         self._closed = False
 
     def frames(self) -> Iterator[Frame]:
-        """Frames of sequence 0, 1, 2 and so on, until `close`."""
-        sequence, person, scene = 0, -1, None
+        """Frames until `close`, one sequence after the other from the first person's first: 0 but for first_person."""
+        sequence, person, scene = self._first * self.plan.settings.frames_per_person, -1, None
         while self._pace.wait():
             if self.plan.person(sequence) != person or scene is None:
                 person = self.plan.person(sequence)

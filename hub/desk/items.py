@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from edge.events import Encounter
+from edge.encounter import Encounter
 from edge.wire import Tier
 from hub.database import upsert
 from hub.desk.urgency import BLIND_URGENCY, URGENCY

@@ -14,15 +14,8 @@ from typing import Literal
 import sqlalchemy as sa
 
 from edge.clock import uuid7
-from edge.events import (
-    CommandBody,
-    Encounter,
-    ReferralOpened,
-    ReferralReply,
-    ReferralRequest,
-    ReferralState,
-    ReferralStep,
-)
+from edge.encounter import Encounter
+from edge.events import CommandBody, ReferralOpened, ReferralReply, ReferralRequest, ReferralState, ReferralStep
 from edge.wire import Tier
 from hub import commanding
 from hub.auditing import audit

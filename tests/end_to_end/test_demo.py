@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +29,22 @@ def demonstrate(folder: Path, *more: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert re.search(r"sign in +http://127\.0\.0\.1:\d+/link#\S{20,}", done.stderr), "a one-time link to sign in"
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
 def skin_types(kept: Path) -> dict[int, int]:
     """Lesions shown in the first six persons, by skin type."""
-    rows = [json.loads(line) for line in (kept / "plan.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for plan in kept.glob("*/plan.jsonl") for line in plan.read_text().splitlines()]
     lesions = {(row["skin_type"], each["lesion_id"]) for row in rows if row["person"] < 6 for each in row["lesions"]}
     return dict(Counter(skin_type for skin_type, _ in lesions))
+
+
+def sites(kept: Path) -> set[str]:
+    """Where the hub has findings from."""
+    with closing(sqlite3.connect(f"file:{kept / 'hub' / 'hub.db'}?mode=ro", uri=True)) as connection:
+        return {site for (site,) in connection.execute("SELECT DISTINCT site FROM findings")}
 
 
 def test_300_frames_end_with_every_planted_lesion_accounted_for(tmp_path: Path) -> None:
@@ -49,6 +59,7 @@ def test_300_frames_end_with_every_planted_lesion_accounted_for(tmp_path: Path) 
     assert result["redelivered"] > 0
     assert result["accepted"] + sum(result["rejected"].values()) == 300
     assert skin_types(tmp_path / "kept") == dict.fromkeys(range(1, 7), 2)
+    assert sites(tmp_path / "kept") == {"hospital", "community", "village"}
     witness = subprocess.run(
         [*DERMEDGE, "witness", str(tmp_path / "kept")], env=environment(), capture_output=True, text=True, check=False
     )

@@ -18,6 +18,7 @@ import msgspec
 import witness
 from edge import config, events, identity, wire
 from edge.clock import uuid7
+from edge.encounter import Encounter
 from edge.ledger import Ledger
 from edge.outbox import Outbox, open_database
 from edge.pseudonym import make as make_pseudonym
@@ -93,7 +94,7 @@ class _Field:
     def see(self, person: int) -> None:
         """One person: consent, findings, their pictures, and the end of it."""
         now = self.clock.now()
-        who = events.Encounter(
+        who = Encounter(
             encounter_id=uuid7(now),
             cohort="village-3",
             operator="operator-1",

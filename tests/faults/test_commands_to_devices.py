@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,17 @@ def asking(pair: Pair) -> Pair:
 
 def reply(number: int = 1) -> events.ReferralReply:
     return events.ReferralReply(at=now(), referral_id=messages.an_id(5), step="accepted", place=f"clinic {number}")
+
+
+def referred() -> events.ReferralOpened:
+    """What a device takes that has asked for nothing; another referral each time."""
+    return events.ReferralOpened(
+        at=now(),
+        encounter_id=messages.an_id(1),
+        participant=messages.TOMBSTONE.participant,
+        referral_id=str(uuid.uuid4()),
+        tier="routine",
+    )
 
 
 def all_answered(pair: Pair) -> bool:

@@ -12,7 +12,7 @@ from edge import events
 from edge.wire import device_topic
 from hub import backup, commanding, schema, withdrawal
 from tests.faults.pair import Pair
-from tests.faults.test_commands_to_devices import all_answered, reply
+from tests.faults.test_commands_to_devices import all_answered, referred
 from tests.faults.test_withdrawal import someone
 from tests.golden import messages
 from tests.hub.sender import now
@@ -63,7 +63,7 @@ def test_a_new_outbox_gets_commands_again_and_all_that_the_old_one_had(pair: Pai
     leaving, theirs = someone()
     pair.start_hub()
     pair.start_device()
-    first = answered(pair, reply(), reply())
+    first = answered(pair, referred(), referred())
     with pair.engine() as engine:
         withdrawal.withdraw(pair.hub, engine, leaving, now())
     wait_until(lambda: len(pair.rows(schema.commands)) == 3 and all_answered(pair), "the device to hear of it")
@@ -72,7 +72,7 @@ def test_a_new_outbox_gets_commands_again_and_all_that_the_old_one_had(pair: Pai
         path.unlink()
     pair.start_device()
     wait_until(lambda: "outbox_set_back" in kinds(pair), "the hub to notice")
-    another = answered(pair, reply())
+    another = answered(pair, referred())
     done = pair.done_commands()
     assert sorted(done[:2]) == sorted(first)
     assert (len(done), done[3:]) == (4, another)
@@ -84,7 +84,7 @@ def test_an_older_outbox_gets_commands_again_and_hears_of_what_it_has_forgotten(
     leaving, theirs = someone()
     pair.start_hub()
     pair.start_device()
-    before = answered(pair, reply())
+    before = answered(pair, referred())
     known_at = pair.command(before[0])["answered_at"]
     pair.outbox.append_many(theirs)
     pair.stop_device()
@@ -93,13 +93,13 @@ def test_an_older_outbox_gets_commands_again_and_hears_of_what_it_has_forgotten(
     pair.drained()
     with pair.engine() as engine:
         withdrawal.withdraw(pair.hub, engine, leaving, now())
-    after = answered(pair, reply())
+    after = answered(pair, referred())
     pair.stop_device()
     put_back(pair, copy)
     pair.start_device()
     wait_until(lambda: "outbox_set_back" in kinds(pair), "the hub to notice")
     wait_until(lambda: pair.outbox.status().withdrawn == len(theirs), "the person who withdrew to be erased again")
-    another = answered(pair, reply())
+    another = answered(pair, referred())
     done = pair.done_commands()
     assert (done[0], set(done[1:3]) >= set(after), done[3:]) == (before[0], True, another)
     assert pair.command(before[0])["answered_at"] == known_at, "what it has not forgotten is not sent again"
@@ -110,7 +110,7 @@ def test_a_device_that_only_connects_again_begins_nothing_anew(pair: Pair) -> No
     pair.start_hub()
     for _ in range(3):
         pair.start_device()
-        answered(pair, reply())
+        answered(pair, referred())
         pair.stop_device()
     assert len(epochs(pair)) == 1
     assert kinds(pair) == set()
@@ -119,15 +119,15 @@ def test_a_device_that_only_connects_again_begins_nothing_anew(pair: Pair) -> No
 def test_a_recorded_resume_changes_nothing(pair: Pair) -> None:
     pair.start_hub()
     pair.start_device()
-    answered(pair, reply())
+    answered(pair, referred())
     resumes = [payload for topic, payload in pair.weather.recorded if topic.endswith("/rsp")]
     pair.stop_device()
     pair.start_device()
-    answered(pair, reply())
+    answered(pair, referred())
     link = pair.rows(schema.links)
     for payload in resumes:
         pair.broker.route(device_topic("village-3", "cam-1", "rsp"), payload, retain=False)
-    answered(pair, reply())
+    answered(pair, referred())
     assert kinds(pair) == set()
     assert {row["epoch"] for row in pair.rows(schema.commands)} == {link[0]["command_epoch"]}
     assert sorted(row["seq"] for row in pair.rows(schema.commands)) == [1, 2, 3]
@@ -154,7 +154,7 @@ def test_a_database_that_was_restored_and_then_put_back_by_hand_is_believed_agai
     pair.start_hub()
     pair.outbox.append_many([LINE] * 2)
     pair.drained()
-    answered(pair, reply())
+    answered(pair, referred())
     assert sorted(row["seq"] for row in pair.rows(schema.events)) == [1, 2, 3, 4, 5]
 
 
@@ -163,11 +163,11 @@ def test_a_device_that_nothing_can_be_sealed_to_holds_up_nobody_else(pair: Pair)
     with pair.engine() as engine, engine.begin() as connection:
         connection.execute(sa.insert(schema.devices).values(row))
         for _ in range(2):
-            commanding.queue(connection, "cam-0", reply(), now())
+            commanding.queue(connection, "cam-0", referred(), now())
     pair.start_hub()
     pair.start_device()
     for _ in range(2):
-        command_id = pair.queue(reply())
+        command_id = pair.queue(referred())
         wait_until(lambda: pair.command(command_id)["outcome"] == "applied", "the other device's command")  # noqa: B023
     (alarm,) = pair.rows(schema.alarms)
     assert (alarm["kind"], alarm["device"], alarm["count"]) == ("command_not_sealed", "cam-0", 1)

@@ -131,7 +131,7 @@ def test_commands_are_done_on_a_disk_without_a_byte(outbox: Outbox, disk: Path) 
     bodies = (
         messages.COMMANDS[0],
         events.ResendFrom(at=messages.AT, epoch=outbox.epoch, seq=1, generation=7),
-        messages.COMMANDS[1],
+        messages.TOMBSTONE,
     )
     for number, body in enumerate(bodies, 1):
         assert fill_again(disk) == 0

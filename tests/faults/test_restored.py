@@ -12,7 +12,7 @@ from edge.wire import device_topic
 from hub import backup, schema
 from hub.reconcile import reconcile
 from tests.faults.pair import Pair
-from tests.faults.test_commands_to_devices import all_answered, reply
+from tests.faults.test_commands_to_devices import all_answered, referred, reply
 from tests.golden import messages
 from tests.hub.sender import now
 from tests.patience import wait_until
@@ -132,18 +132,18 @@ def test_commands_sealed_after_a_hub_was_set_back_get_numbers_that_no_device_has
     """Otherwise the device takes them for others that it has done, and never answers."""
     pair.start_hub()
     pair.start_device()
-    pair.queue(reply())
+    pair.queue(referred())
     wait_until(lambda: all_answered(pair), "the first answer")
     pair.stop_hub()
     before = (pair.hub / "hub.db").read_bytes()
     pair.start_hub()
-    pair.queue(reply())
+    pair.queue(referred())
     wait_until(lambda: all_answered(pair), "the second answer")
     pair.stop_device()
     pair.stop_hub()
     (pair.hub / "hub.db").write_bytes(before)
     pair.start_hub()
-    anew = pair.queue(reply())
+    anew = pair.queue(referred())
     wait_until(lambda: pair.command(anew)["seq"] == 2, "the number of the second to be given out again")
     pair.start_device()
     wait_until(lambda: all_answered(pair), "the answer to the new one")

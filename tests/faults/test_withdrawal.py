@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 import dermedge
 from edge import events, wire
+from edge.encounter import Encounter
 from edge.pseudonym import make, normal
 from hub import backup, registry, schema, withdrawal
 from hub.reconcile import reconcile
@@ -213,7 +214,7 @@ def takes_any_text(kind: object) -> bool:
 def test_nothing_of_a_person_passes_for_a_pseudonym(text: str) -> None:
     fields = msgspec.to_builtins(encounter()) | {"participant": text}
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(fields, events.Encounter)
+        msgspec.convert(fields, Encounter)
 
 
 def test_one_wrong_symbol_or_two_swapped_are_found() -> None:

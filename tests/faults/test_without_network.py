@@ -46,7 +46,8 @@ def test_by_stick_and_then_by_the_network_they_are_stored_once(pair: Pair, stick
     pair.start_hub()
     pair.drained()
     assert stored(pair) == list(range(1, 202))
-    assert {row["received_count"] for row in pair.rows(schema.events)} == {2}
+    # Twice at least: what a slow hub has not acknowledged in time goes again.
+    assert all(row["received_count"] >= 2 for row in pair.rows(schema.events))
     assert len(pair.rows(schema.findings)) == 1
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from edge import events, wire
-from edge.bodies import Body
 from edge.sealing import RecipientKey, key_id, seal, sign, void
 from tests.golden import messages
 from tests.golden.keys import Keys, read_keys
@@ -26,7 +25,7 @@ FOLDER = Path(__file__).with_name("wire")
 
 def plain_files(keys: Keys) -> dict[str, bytes]:
     """File name → bytes, the same in every run."""
-    bodies: list[tuple[str, Body]] = [("event", body) for body in messages.EVENTS]
+    bodies: list[tuple[str, events.Body]] = [("event", body) for body in messages.EVENTS]
     bodies += [("command", body) for body in messages.COMMANDS]
     bodies += [("response", body) for body in messages.RESPONSES]
     files = {f"{kind}-{body.__struct_config__.tag}.json": wire.encode(body) for kind, body in bodies}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from edge import events, wire
+from edge.encounter import Encounter
 
 AT = datetime(2026, 3, 1, 8, 30, 15, 250000, tzinfo=UTC)
 EPOCH = "0123456789abcdef0123456789abcdef"
@@ -15,7 +16,7 @@ def an_id(number: int) -> str:
     return f"01a20000-0000-7000-8000-{number:012x}"
 
 
-ENCOUNTER = events.Encounter(
+ENCOUNTER = Encounter(
     encounter_id=an_id(1),
     cohort="primary-school-2",
     wave=2,
@@ -23,7 +24,7 @@ ENCOUNTER = events.Encounter(
     participant="7K3PQV",
     consent=an_id(2),
 )
-ANONYMOUS = events.Encounter(encounter_id=an_id(1), cohort="primary-school-2", operator="operator-1")
+ANONYMOUS = Encounter(encounter_id=an_id(1), cohort="primary-school-2", operator="operator-1")
 
 EVENTS: tuple[events.EventBody, ...] = (
     events.EncounterOpened(at=AT, encounter=ANONYMOUS),
@@ -81,6 +82,7 @@ EVENTS: tuple[events.EventBody, ...] = (
     events.SecurityLog(at=AT, line="provisioned", prev_hash=wire.FIRST_PREVIOUS),
 )
 
+TOMBSTONE = events.Tombstone(at=AT, participant="7K3PQV")
 COMMANDS: tuple[events.CommandBody, ...] = (
     events.ReferralReply(
         at=AT, referral_id=an_id(5), step="accepted", place="County hospital", note="Bring the letter"
@@ -98,7 +100,7 @@ COMMANDS: tuple[events.CommandBody, ...] = (
     events.PictureRequest(
         at=AT, encounter_id=an_id(1), participant="7K3PQV", finding_id=an_id(4), note="Closer, and more light"
     ),
-    events.Tombstone(at=AT, participant="7K3PQV"),
+    TOMBSTONE,
     events.ResendFrom(at=AT, epoch=EPOCH, seq=17, generation=1_772_353_815_250),
 )
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from edge import events, wire
+from edge.encounter import Encounter
 from tests.golden import messages
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ PLAIN: list[Any] = [
     wire.Status,
     wire.State,
     wire.Summary,
-    events.Encounter,
+    Encounter,
     events.Model,
     events.Quality,
 ]
@@ -53,7 +54,7 @@ def test_who_needs_a_consent_is_told_as_the_schema_has_it() -> None:
     for body in messages.EVENTS:
         fields = {name: getattr(body, name) for name in body.__struct_fields__}
         needs = False
-        if isinstance(fields.get("encounter"), events.Encounter):
+        if isinstance(fields.get("encounter"), Encounter):
             try:
                 type(body)(**{**fields, "encounter": messages.ANONYMOUS})
             except ValueError:

@@ -14,7 +14,8 @@ import msgspec
 
 from edge import identity, pseudonym
 from edge.clock import SystemClock, uuid7
-from edge.events import Encounter, EncounterClosed, EncounterOpened, EventBody, Finding, Model, Quality, Refusal
+from edge.encounter import Encounter
+from edge.events import EncounterClosed, EncounterOpened, EventBody, Finding, Model, Quality, Refusal
 from edge.publish.base import Publisher
 from edge.sealing import ciphertext_hash, seal, sha256, verify_signed, void
 from edge.wire import (

@@ -17,9 +17,8 @@ from edge.clock import SystemClock
 from edge.errors import ConfigError
 from edge.sealing import DeviceKeys, HubKeys, key_id
 from edge.wire import decode
-from hub import keys
+from hub import database, keys
 from hub.registry import read_device_keys
-from hub.schema import metadata
 
 
 def provision(folder: Path, hub: Path, device: str = "cam-1", site: str = "village-3") -> Path:
@@ -160,7 +159,7 @@ def test_a_disk_that_is_full_leaves_nothing_that_would_refuse_the_next_init(
         raise sa.exc.OperationalError("CREATE TABLE", {}, Exception("database or disk is full"))
 
     with monkeypatch.context() as injected:
-        injected.setattr(metadata, "create_all", no_tables)
+        injected.setattr(database, "upgrade", no_tables)
         assert dermedge.main(["hub", "init", str(tmp_path)]) == 74
     assert list(tmp_path.iterdir()) == []
     assert "full" in capsys.readouterr().err

@@ -138,3 +138,13 @@ def test_frames_of_its_plan_and_of_its_camera_agree_across_persons() -> None:
     for frame in frames:
         scene = draw_scene(source.plan, source.plan.person(frame.sequence))
         assert np.array_equal(frame.planes, source.draw(scene, frame.sequence))
+
+
+def test_another_person_may_come_first() -> None:
+    late, whole = camera(Phantom(frames_per_person=2, first_person=1)), camera(Phantom(frames_per_person=2))
+    frames = list(islice(late.frames(), 3))
+    expected = list(islice(whole.frames(), 5))[2:]
+    assert [frame.sequence for frame in frames] == [2, 3, 4]
+    assert all(np.array_equal(one.rgb(), other.rgb()) for one, other in zip(frames, expected, strict=True))
+    late.close()
+    whole.close()

@@ -10,6 +10,7 @@ from edge import events, terms
 from edge.clock import uuid7
 from edge.config import Track as TrackSettings
 from edge.config import Triage as TriageSettings
+from edge.encounter import Encounter
 from edge.errors import ConfigError
 from edge.findings import FindingMaker
 from edge.frame import Box
@@ -19,9 +20,7 @@ from edge.verdict import Verdict
 from tests.edge.cards import card
 from tests.edge.see.scenes import BAD, GOOD, LABEL, REPORT, SIZE_PX, START, THRESHOLDS, FixedClock, box, frame, seen
 
-PERSON = events.Encounter(
-    encounter_id=uuid7(START), cohort="ward", operator="o", participant="7K3PQV", consent=uuid7(START)
-)
+PERSON = Encounter(encounter_id=uuid7(START), cohort="ward", operator="o", participant="7K3PQV", consent=uuid7(START))
 
 
 class Bench:

@@ -129,7 +129,7 @@ def test_a_commands_effect_and_its_record_are_one_transaction(
     before = outbox.pending(0, 10)
     monkeypatch.setenv("DERMEDGE_FAILPOINTS", "commands.before_record=raise")
     monkeypatch.setattr("edge.failpoints._hits", {})
-    tombstone = command(keys, messages.COMMANDS[1])
+    tombstone = command(keys, messages.TOMBSTONE)
     with pytest.raises(OSError, match="failpoint"):
         commands.take(tombstone)
     assert outbox.pending(0, 10) == before
@@ -204,8 +204,8 @@ def test_commands_are_done_in_their_order_however_they_come(commands: Commands, 
 def test_a_hub_that_was_set_back_begins_a_new_epoch(commands: Commands, keys: Keys) -> None:
     for number in (1, 2):
         commands.take(command(keys, messages.COMMANDS[0], number))
-    assert commands.take(command(keys, messages.COMMANDS[1], 2, event_id=messages.an_id(300))) is None, "a second seq 2"
-    anew = command(keys, messages.COMMANDS[1], 1, epoch="e" * 32, event_id=messages.an_id(300))
+    assert commands.take(command(keys, messages.TOMBSTONE, 2, event_id=messages.an_id(300))) is None, "a second seq 2"
+    anew = command(keys, messages.TOMBSTONE, 1, epoch="e" * 32, event_id=messages.an_id(300))
     assert opened(keys, commands.take(anew))[1].outcome == "applied"
     assert last(keys, commands) == ("e" * 32, 1)
     done_before = command(keys, messages.COMMANDS[0], 2, epoch="e" * 32, event_id=messages.an_id(101))

@@ -146,7 +146,7 @@ def test_who_withdraws_has_no_referral_any_more(
     other = msgspec.structs.replace(messages.ENCOUNTER, participant="KN0RENVH9T", consent=messages.an_id(90))
     outbox.append(msgspec.structs.replace(REQUEST, encounter=other, referral_id=messages.an_id(6)))
     commands.take(command(keys, reply("accepted", 1)))
-    commands.take(command(keys, messages.COMMANDS[1], 2))
+    commands.take(command(keys, messages.TOMBSTONE, 2))
     assert [each.referral_id for each in listed(outbox, identity)] == [messages.an_id(6)]
     with outbox.opened() as database:
         assert database.execute("SELECT count(*) FROM referral_replies").get == 0

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from demo import BROKER_TOML
+from benchmarks import loopback
 from edge import config
 from edge.publish.base import Publisher, open_publisher
 from edge.publish.memory import MemoryBroker
@@ -30,12 +30,8 @@ class Way:
             self.broker = Mosquitto(folder)
             self.settings = config.Broker(port=self.broker.port)
         else:
-            from iotcore import Broker
-
             port = free_port()
-            path = folder / "iotcore.toml"
-            path.write_text(BROKER_TOML.format(port=port))
-            self.broker = Broker(config_path=str(path))
+            self.broker = loopback.broker(folder / "iotcore.toml", port)
             self.settings = config.Broker(port=port)
         self.broker.start()
 

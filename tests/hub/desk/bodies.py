@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from edge.clock import uuid7
-from edge.events import Consent, Encounter, EncounterClosed, EncounterOpened, EventBody, Finding, PicturePart
+from edge.encounter import Encounter
+from edge.events import Consent, EncounterClosed, EncounterOpened, EventBody, Finding, PicturePart
 from edge.renditions import cut
 from edge.session import Scope
 from edge.wire import Tier

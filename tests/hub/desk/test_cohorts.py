@@ -9,8 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge import pseudonym
 from edge.errors import ConfigError
@@ -22,7 +20,6 @@ from hub.queries_cohorts import cohort, waves
 from hub.queries_follow_ups import counts, page
 from hub.schema_desk import roster_people
 from hub.schema_desk import rosters as roster_table
-from hub.suppression import suppressed
 from tests.hub.desk.arrivals import Arrivals
 from tests.hub.desk.bodies import visit
 from tests.hub.sender import encounter, refusal
@@ -101,14 +98,6 @@ def test_a_few_are_not_shown_and_neither_are_the_few_that_are_left(arrivals: Arr
         found = cohort(connection, "school-1", 1)
     assert [each.screened for each in found.units] == [None, None]
     assert found.screened_of_eligible == 8
-
-
-@given(st.lists(st.integers(0, 30), max_size=8))
-def test_no_suppressed_count_can_be_told_from_the_total(counts: list[int]) -> None:
-    shown, total = suppressed(counts)
-    assert all(count is None or count >= 5 for count in shown)
-    hidden = [count for count, seen in zip(counts, shown, strict=True) if seen is None]
-    assert total is None or not hidden or (len(hidden) > 1 and sum(hidden) >= 5) or len(hidden) == len(counts)
 
 
 def test_visits_are_planned_by_what_was_found_and_kept_by_coming_again(arrivals: Arrivals) -> None:

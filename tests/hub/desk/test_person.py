@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 import dermedge
-from edge.events import Encounter, Finding, PictureDegraded, ReferralRequest, ReferralState
+from edge.encounter import Encounter
+from edge.events import Finding, PictureDegraded, ReferralRequest, ReferralState
 from hub import accounts, auditing, schema, schema_desk, withdrawal
 from hub.desk import sampling
 from hub.desk.deciding import Decision, decide

@@ -30,6 +30,7 @@ def test_the_table_has_every_step_and_leads_only_forward() -> None:
     assert all(RANK[after] > RANK[before] for before, following in TABLE.items() for after in following)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=6))
 def test_what_the_hub_says_in_order_stands_alike_at_the_device(steps: list[ReferralStep]) -> None:
     """Both ends follow their own table; on every walk that the hub's allows they agree."""
@@ -72,7 +73,8 @@ def found(arrivals: Arrivals, referral_id: str, device: str = "cam-1") -> Referr
 @pytest.fixture
 def referral(arrivals: Arrivals) -> str:
     seen, referral_id = encounter(), an_id()
-    request = ReferralRequest(at=now(), encounter=seen, referral_id=referral_id, finding_ids=(), tier="routine")
+    at = arrivals.now - timedelta(minutes=1)
+    request = ReferralRequest(at=at, encounter=seen, referral_id=referral_id, finding_ids=(), tier="routine")
     arrivals.take(consent(seen), request)
     return referral_id
 
