@@ -82,8 +82,8 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, command: Sequence[str] = HUB) -> Iterator[Served]:
-    """Answering, until the end; then it ends by itself when told to."""
+def served(folder: Path, command: Sequence[str] = HUB, end_within_s: float = 30.0) -> Iterator[Served]:
+    """Answering, until the end; then it ends by itself when told to, after what it still asks the database."""
     port = free_port()
     process = subprocess.Popen(
         [*command, "serve", "--dir", str(folder), "--port", str(port), "--no-browser"],
@@ -104,7 +104,7 @@ def served(folder: Path, command: Sequence[str] = HUB) -> Iterator[Served]:
         wait_for(answers, "the page to be served", within_s=START_WITHIN_S)
         yield Served(folder, address)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(end_within_s) == 0
     finally:
         process.kill()
         process.wait()

@@ -16,6 +16,7 @@ from hub.dashboard.reading import limit
 from hub.words import word
 from tests.hub.conftest import SQLITE_ONLY
 from tests.hub.pages.served import Served, served
+from tests.hub.pages.slow_hub import WITHIN_S
 from tests.hub.sender import Sender, finding, person
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SLOW_HUB = (sys.executable, "-m", "tests.hub.pages.slow_hub", "hub")
 
 @pytest.fixture
 def slow_pages(hub: Path) -> Iterator[Served]:
-    with served(hub, SLOW_HUB) as running:
+    with served(hub, SLOW_HUB, 2 * WITHIN_S) as running:
         yield running
 
 
