@@ -31,7 +31,6 @@ HUB = (
     ("hub-live-phone", "", "zh", PHONE),
     ("hub-worklist", "worklist", "en", LAPTOP),
     ("hub-worklist-phone", "worklist", "zh", PHONE),
-    ("hub-quality", "quality", "en", LAPTOP),
 )
 
 
