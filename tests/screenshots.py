@@ -69,7 +69,10 @@ def take(browser: Browser, address: str, name: str, size: dict[str, int], cookie
         context.add_cookies([cookie])  # type: ignore[list-item]
     page = context.new_page()
     page.goto(address, wait_until="domcontentloaded")
-    page.wait_for_timeout(2500)
+    if name.startswith("live-view"):
+        page.wait_for_selector("#labels .kept", timeout=60_000)  # not of a person who refused: there is nothing to see
+    else:
+        page.wait_for_timeout(2500)
     page.screenshot(path=str(IMAGES / f"{name}.png"))
     context.close()
 
