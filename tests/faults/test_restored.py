@@ -12,7 +12,7 @@ from edge.wire import device_topic
 from hub import backup, schema
 from hub.reconcile import reconcile
 from tests.faults.pair import Pair
-from tests.faults.test_commands_to_devices import all_answered, referred, reply
+from tests.faults.test_commands_to_devices import all_answered, referred
 from tests.golden import messages
 from tests.hub.sender import now
 from tests.patience import wait_until
@@ -25,8 +25,7 @@ def held(pair: Pair) -> list[int]:
 
 
 def kinds(pair: Pair) -> set[str]:
-    """Without the refusals: this device never asked for the referral that it gets replies to."""
-    return {row["kind"] for row in pair.rows(schema.alarms)} - {"command_refused"}
+    return {row["kind"] for row in pair.rows(schema.alarms)}
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def restored(pair: Pair) -> Pair:
     pair.outbox.append_many([LINE] * 10)
     pair.drained()
     wait_until(lambda: pair.outbox.status().beyond_backup == 10, "the device to know how far the backup goes")
-    pair.queue(reply())
+    pair.queue(referred())
     wait_until(lambda: all_answered(pair), "the answer")
     pair.stop_hub()
     done = backup.restore(pair.hub, pair.folder / "backup.db", now())
@@ -58,7 +57,7 @@ def test_what_came_after_the_backup_is_asked_for_and_comes_again(restored: Pair)
         (report,) = reconcile(engine)
     assert report.whole
     wait_until(lambda: all_answered(restored), "the device's answer")
-    ids = [restored.queue(reply()) for _ in range(2)]
+    ids = [restored.queue(referred()) for _ in range(2)]
     wait_until(lambda: all_answered(restored), "answers under numbers that were not given out before")
     assert restored.done_commands()[-2:] == ids
 
@@ -103,7 +102,7 @@ def test_a_hub_that_was_set_back_by_hand_is_noticed(pair: Pair) -> None:
     pair.start_device()
     pair.outbox.append_many([LINE] * 5)
     pair.drained()
-    pair.queue(reply())
+    pair.queue(referred())
     wait_until(lambda: all_answered(pair), "the answer")
     pair.stop_hub()
     copy = pair.folder / "copy"
@@ -113,7 +112,7 @@ def test_a_hub_that_was_set_back_by_hand_is_noticed(pair: Pair) -> None:
     pair.start_hub()
     pair.outbox.append_many([LINE] * 5)
     pair.drained()
-    pair.queue(reply())
+    pair.queue(referred())
     wait_until(lambda: all_answered(pair), "the second answer")
     pair.stop_hub()
     for path in pair.hub.glob("hub.db*"):
@@ -122,7 +121,7 @@ def test_a_hub_that_was_set_back_by_hand_is_noticed(pair: Pair) -> None:
         shutil.copy(path, pair.hub / path.name)
     pair.start_hub()
     wait_until(lambda: held(pair) == list(range(1, 11)), "the lost events again")
-    anew = pair.queue(reply())
+    anew = pair.queue(referred())
     wait_until(lambda: all_answered(pair), "a command under a number that was given out before")
     assert pair.done_commands()[-1] == anew
     assert kinds(pair) == {"events_missing"}
